@@ -1,0 +1,88 @@
+using Chronik.Model;
+
+namespace Chronik.Storage;
+
+/// <summary>Storage cannot do what it was asked. The message is one line that names the file or setting and its value.</summary>
+public sealed class StorageException : IOException
+{
+    /// <summary>Makes one.</summary>
+    public StorageException(string message, Exception? inner = null)
+        : base(message, inner)
+    {
+    }
+}
+
+/// <summary>Whose data directory it is. Written once, to chronik.properties, when the directory is new.</summary>
+/// <param name="ClusterId">The cluster's id, as clients see it.</param>
+/// <param name="NodeId">The node's id.</param>
+public sealed record NodeIdentity(string ClusterId, NodeId NodeId);
+
+/// <summary>How far recovery has come.</summary>
+/// <param name="BytesRead">Bytes of the WAL read so far.</param>
+/// <param name="BytesTotal">Bytes of the WAL to read.</param>
+public readonly record struct RecoveryProgress(long BytesRead, long BytesTotal);
+
+/// <summary>
+/// What a group's owner says of its state up to an index, so that the WAL need not be kept up to there. Survives a restart as a whole
+/// or not at all.
+/// </summary>
+/// <param name="Index">The last entry that it covers.</param>
+/// <param name="Term">That entry's term.</param>
+/// <param name="NextOffset">The log end offset after that entry.</param>
+/// <param name="LogStartOffset">The partition's first offset.</param>
+/// <param name="HardState">The group's hard state at that moment.</param>
+/// <param name="State">What else the owner wants to find again; opaque to storage.</param>
+public sealed record Checkpoint(
+    LogIndex Index, Term Term, KafkaOffset NextOffset, KafkaOffset LogStartOffset, HardState HardState, ReadOnlyMemory<byte> State);
+
+/// <summary>What checkpoint and WAL say of a group after a start.</summary>
+/// <param name="HardState">The latest hard state; term 0 and no vote when none was ever written.</param>
+/// <param name="Checkpoint">The last checkpoint, or null.</param>
+/// <param name="Entries">The entries behind the checkpoint, dense, with empty payloads: <see cref="Wal.Read"/> reads those.</param>
+public sealed record RecoveredGroup(HardState HardState, Checkpoint? Checkpoint, IReadOnlyList<LogEntry> Entries);
+
+/// <summary>A record found by its timestamp.</summary>
+/// <param name="Offset">The record's offset.</param>
+/// <param name="TimestampMs">Its timestamp, in milliseconds since 1970.</param>
+/// <param name="Epoch">The leader epoch of its batch.</param>
+public readonly record struct TimestampedOffset(KafkaOffset Offset, long TimestampMs, LeaderEpoch Epoch);
+
+/// <summary>
+/// One request to the WAL: hard state, truncation and entries of one group, in that order. It is recovered as a whole or not at all.
+/// The caller leaves it alone until it completes, and may then use it again.
+/// </summary>
+public sealed class WalWrite
+{
+    /// <summary>The group.</summary>
+    public GroupId Group { get; set; }
+
+    /// <summary>A new hard state, or null.</summary>
+    public HardState? HardState { get; set; }
+
+    /// <summary>The first entry that no longer holds, or null. Entries from there on are forgotten before <see cref="Entries"/> are added.</summary>
+    public LogIndex? TruncateFrom { get; set; }
+
+    /// <summary>Entries that follow the group's last one. The WAL retains their payloads until they are written.</summary>
+    public IReadOnlyList<LogEntry> Entries { get; set; } = [];
+
+    /// <summary>Whether completion means durable (fsync), or merely written (relaxed).</summary>
+    public bool Sync { get; set; } = true;
+
+    /// <summary>Who is told; null when nobody wants to know.</summary>
+    public IWalCompletion? Completion { get; set; }
+
+    internal long QueuedBytes { get; set; }
+
+    internal bool DeletesGroup { get; init; }
+}
+
+/// <summary>Is told when a write is done.</summary>
+public interface IWalCompletion
+{
+    /// <summary>
+    /// Called once per <see cref="Wal.Append"/>, on the WAL's thread, in the order of the appends; must only hand over.
+    /// </summary>
+    /// <param name="write">The write, free for use again.</param>
+    /// <param name="failure">Null when written, and durable if that was asked for; otherwise why nobody knows whether it is.</param>
+    void Completed(WalWrite write, Exception? failure);
+}
