@@ -1,0 +1,119 @@
+using System.Collections.Immutable;
+using Chronik.Model;
+
+namespace Chronik.Metadata;
+
+/// <summary>Something that a client or a broker asks of the metadata. <see cref="MetadataMachine.Decide"/> answers each item on its own.</summary>
+public abstract record MetadataCommand;
+
+/// <summary>Form the cluster; done once, before anything else. Answered by one <see cref="ItemResult"/>.</summary>
+/// <param name="ClusterId">The id that clients will see.</param>
+public sealed record FormCluster(string ClusterId) : MetadataCommand;
+
+/// <summary>Create topics. Answered by a <see cref="TopicResult"/> each.</summary>
+/// <param name="Topics">The topics.</param>
+/// <param name="ValidateOnly">Check everything, change nothing.</param>
+public sealed record CreateTopics(IReadOnlyList<NewTopic> Topics, bool ValidateOnly = false) : MetadataCommand;
+
+/// <summary>A topic to create.</summary>
+public sealed record NewTopic
+{
+    /// <summary>Its name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>How many partitions; -1 for the broker's default, or when <see cref="Assignments"/> says it.</summary>
+    public int PartitionCount { get; init; } = -1;
+
+    /// <summary>How many replicas of each; -1 for the broker's default, or when <see cref="Assignments"/> says it.</summary>
+    public int ReplicationFactor { get; init; } = -1;
+
+    /// <summary>Which nodes hold which partition, chosen by the client; empty to let the broker choose.</summary>
+    public IReadOnlyList<PartitionAssignment> Assignments { get; init; } = [];
+
+    /// <summary>Configs by key. A null value is refused.</summary>
+    public IReadOnlyList<KeyValuePair<string, string?>> Configs { get; init; } = [];
+}
+
+/// <summary>The nodes of one partition as a client chose them.</summary>
+/// <param name="Partition">The partition's number.</param>
+/// <param name="Replicas">The nodes, the preferred leader first.</param>
+public sealed record PartitionAssignment(int Partition, IReadOnlyList<NodeId> Replicas);
+
+/// <summary>Delete topics. Answered by a <see cref="TopicResult"/> each.</summary>
+/// <param name="Topics">The topics.</param>
+public sealed record DeleteTopics(IReadOnlyList<TopicReference> Topics) : MetadataCommand;
+
+/// <summary>A topic by name or by id; one of the two.</summary>
+/// <param name="Name">The name, or null.</param>
+/// <param name="Id">The id, or <see cref="TopicId.None"/>.</param>
+public readonly record struct TopicReference(string? Name, TopicId Id)
+{
+    /// <summary>A topic by name.</summary>
+    public static TopicReference ByName(string name) => new(name, TopicId.None);
+
+    /// <summary>A topic by id.</summary>
+    public static TopicReference ById(TopicId id) => new(null, id);
+}
+
+/// <summary>Give topics more partitions. Answered by a <see cref="TopicResult"/> each.</summary>
+/// <param name="Topics">The topics.</param>
+/// <param name="ValidateOnly">Check everything, change nothing.</param>
+public sealed record CreatePartitions(IReadOnlyList<MorePartitions> Topics, bool ValidateOnly = false) : MetadataCommand;
+
+/// <summary>More partitions for one topic.</summary>
+/// <param name="Name">The topic's name.</param>
+/// <param name="TotalCount">How many partitions it shall have in all.</param>
+/// <param name="Assignments">The nodes of each new partition in order, or null to let the broker choose.</param>
+public sealed record MorePartitions(string Name, int TotalCount, IReadOnlyList<IReadOnlyList<NodeId>>? Assignments = null);
+
+/// <summary>Replace all configs of resources (AlterConfigs). Answered by a <see cref="ConfigResult"/> each.</summary>
+/// <param name="Resources">The resources with everything they shall have; keys that are not named go back to their defaults.</param>
+/// <param name="ValidateOnly">Check everything, change nothing.</param>
+public sealed record AlterConfigs(IReadOnlyList<ConfigReplacement> Resources, bool ValidateOnly = false) : MetadataCommand;
+
+/// <summary>All configs that a resource shall have.</summary>
+/// <param name="Resource">The resource.</param>
+/// <param name="Configs">The configs by key. A null value is refused.</param>
+public sealed record ConfigReplacement(ConfigResource Resource, IReadOnlyList<KeyValuePair<string, string?>> Configs);
+
+/// <summary>Change single configs of resources (KIP-339). Answered by a <see cref="ConfigResult"/> each; a resource changes wholly or not at all.</summary>
+/// <param name="Resources">The resources and their changes.</param>
+/// <param name="ValidateOnly">Check everything, change nothing.</param>
+public sealed record IncrementalAlterConfigs(IReadOnlyList<ConfigAlteration> Resources, bool ValidateOnly = false) : MetadataCommand;
+
+/// <summary>Changes of one resource.</summary>
+/// <param name="Resource">The resource.</param>
+/// <param name="Changes">The changes; each key at most once.</param>
+public sealed record ConfigAlteration(ConfigResource Resource, IReadOnlyList<ConfigChange> Changes);
+
+/// <summary>What to do with a config; the values are Kafka's.</summary>
+public enum ConfigOperation : byte
+{
+    /// <summary>Set the value.</summary>
+    Set = 0,
+
+    /// <summary>Go back to the default.</summary>
+    Delete = 1,
+
+    /// <summary>Add items to a list.</summary>
+    Append = 2,
+
+    /// <summary>Take items off a list.</summary>
+    Subtract = 3,
+}
+
+/// <summary>One change of one config.</summary>
+/// <param name="Key">The key.</param>
+/// <param name="Operation">What to do. A value that is not in the enumeration is refused.</param>
+/// <param name="Value">The value or the list items; null only for <see cref="ConfigOperation.Delete"/>.</param>
+public sealed record ConfigChange(string Key, ConfigOperation Operation, string? Value);
+
+/// <summary>Take a block of producer ids that nobody else gets. Answered by one <see cref="ProducerIdsResult"/>.</summary>
+/// <param name="Count">How many; 1 or more.</param>
+public sealed record AllocateProducerIds(int Count) : MetadataCommand;
+
+/// <summary>Register a broker, or its new endpoints. Answered by one <see cref="ItemResult"/>.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Endpoints">Where clients reach it; at least one.</param>
+/// <param name="Rack">Its rack, or null.</param>
+public sealed record RegisterBroker(NodeId Id, ImmutableArray<BrokerEndpoint> Endpoints, string? Rack) : MetadataCommand;

@@ -1,0 +1,117 @@
+using System.Collections.Immutable;
+using Chronik.Model;
+
+namespace Chronik.Metadata;
+
+/// <content>How a record changes the image.</content>
+public sealed partial class MetadataImage
+{
+    /// <summary>
+    /// The image after one more record of the metadata log. Records were checked when they were decided, so one that does not fit is a
+    /// damaged log: <see cref="InvariantViolationException"/>.
+    /// </summary>
+    public MetadataImage Apply(MetadataRecord record) => record switch
+    {
+        ClusterFormed formed => new MetadataImage(this) { ClusterId = formed.ClusterId },
+        TopicCreated created => Create(created),
+        TopicDeleted deleted => Delete(deleted),
+        PartitionsAdded added => AddPartitions(added),
+        ConfigChanged changed => ChangeConfig(changed),
+        ProducerIdsAllocated allocated => AllocateProducerIds(allocated),
+        BrokerRegistered registered => new MetadataImage(this)
+        {
+            Brokers = Brokers.SetItem(registered.Id, new BrokerImage(registered.Id, registered.Endpoints, registered.Rack)),
+        },
+        _ => throw new ArgumentException($"no rule for {record.GetType().Name}", nameof(record)),
+    };
+
+    /// <summary>The name of a topic with every '.' made '_', or null when it has neither.</summary>
+    internal static string? ShapeOf(string name) => name.AsSpan().ContainsAny('.', '_') ? name.Replace('.', '_') : null;
+
+    private MetadataImage Create(TopicCreated created)
+    {
+        Invariant.Require(!Topics.ContainsKey(created.Name) && !TopicsById.ContainsKey(created.Id));
+        TopicImage topic = new()
+        {
+            Name = created.Name,
+            Id = created.Id,
+            Partitions = created.Partitions,
+            Configs = created.Configs,
+        };
+        return new MetadataImage(this)
+        {
+            Topics = Topics.Add(topic.Name, topic),
+            TopicsById = TopicsById.Add(topic.Id, topic),
+            ReplicaCounts = Count(topic.Partitions, 1),
+            NamesByShape = ShapeOf(topic.Name) is { } shape ? NamesByShape.Add(shape, topic.Name) : NamesByShape,
+        };
+    }
+
+    private MetadataImage Delete(TopicDeleted deleted)
+    {
+        TopicImage topic = TopicOf(deleted.Id);
+        return new MetadataImage(this)
+        {
+            Topics = Topics.Remove(topic.Name),
+            TopicsById = TopicsById.Remove(topic.Id),
+            ReplicaCounts = Count(topic.Partitions, -1),
+            NamesByShape = ShapeOf(topic.Name) is { } shape ? NamesByShape.Remove(shape) : NamesByShape,
+        };
+    }
+
+    private MetadataImage AddPartitions(PartitionsAdded added)
+    {
+        TopicImage topic = TopicOf(added.Id);
+        Invariant.Require(added.First == topic.Partitions.Length);
+        return With(topic with { Partitions = topic.Partitions.AddRange(added.Partitions) }, Count(added.Partitions, 1));
+    }
+
+    private MetadataImage ChangeConfig(ConfigChanged changed)
+    {
+        if (changed.Resource.Kind == ConfigResourceKind.Topic)
+        {
+            Invariant.Require(Topics.TryGetValue(changed.Resource.Name, out TopicImage? topic));
+            return With(topic with { Configs = Change(topic.Configs, changed) }, ReplicaCounts);
+        }
+
+        ImmutableSortedDictionary<string, string> configs =
+            Change(BrokerConfigs.GetValueOrDefault(changed.Resource.Name, NoConfigs), changed);
+        return new MetadataImage(this)
+        {
+            BrokerConfigs = configs.IsEmpty
+                ? BrokerConfigs.Remove(changed.Resource.Name)
+                : BrokerConfigs.SetItem(changed.Resource.Name, configs),
+        };
+    }
+
+    private MetadataImage AllocateProducerIds(ProducerIdsAllocated allocated)
+    {
+        Invariant.Require(allocated.NextProducerId >= NextProducerId);
+        return new MetadataImage(this) { NextProducerId = allocated.NextProducerId };
+    }
+
+    private MetadataImage With(TopicImage topic, ImmutableDictionary<NodeId, int> replicaCounts) => new(this)
+    {
+        Topics = Topics.SetItem(topic.Name, topic),
+        TopicsById = TopicsById.SetItem(topic.Id, topic),
+        ReplicaCounts = replicaCounts,
+    };
+
+    private TopicImage TopicOf(TopicId id)
+    {
+        Invariant.Require(TopicsById.TryGetValue(id, out TopicImage? topic));
+        return topic;
+    }
+
+    private static ImmutableSortedDictionary<string, string> Change(ImmutableSortedDictionary<string, string> configs, ConfigChanged changed) =>
+        changed.Value is null ? configs.Remove(changed.Key) : configs.SetItem(changed.Key, changed.Value);
+
+    private ImmutableDictionary<NodeId, int> Count(ImmutableArray<PartitionImage> partitions, int by)
+    {
+        ImmutableDictionary<NodeId, int>.Builder counts = ReplicaCounts.ToBuilder();
+        foreach (PartitionImage partition in partitions)
+            foreach (NodeId replica in partition.Replicas)
+                counts[replica] = counts.GetValueOrDefault(replica) + by;
+        return counts.ToImmutable();
+    }
+}

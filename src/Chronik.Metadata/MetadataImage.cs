@@ -1,0 +1,105 @@
+using System.Collections.Immutable;
+using Chronik.Model;
+
+namespace Chronik.Metadata;
+
+/// <summary>One partition of a topic.</summary>
+/// <param name="Replicas">The nodes that hold it, the preferred leader first. They are the voters of its Raft group.</param>
+public sealed record PartitionImage(ImmutableArray<NodeId> Replicas);
+
+/// <summary>One topic.</summary>
+public sealed record TopicImage
+{
+    /// <summary>Its name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Its identity.</summary>
+    public required TopicId Id { get; init; }
+
+    /// <summary>Its partitions; the position is the partition's number. At least one.</summary>
+    public required ImmutableArray<PartitionImage> Partitions { get; init; }
+
+    /// <summary>The configs that were set for this topic, by key. What is not in it comes from the broker (<see cref="TopicConfig.From"/>).</summary>
+    public ImmutableSortedDictionary<string, string> Configs { get; init; } = MetadataImage.NoConfigs;
+
+    /// <summary>How many replicas each partition was created with.</summary>
+    public int ReplicationFactor => Partitions[0].Replicas.Length;
+}
+
+/// <summary>Where clients reach a broker.</summary>
+/// <param name="Listener">The listener's name, such as PLAINTEXT.</param>
+/// <param name="Host">The host name or address that clients are told.</param>
+/// <param name="Port">The TCP port.</param>
+public readonly record struct BrokerEndpoint(string Listener, string Host, int Port);
+
+/// <summary>A broker that has registered.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Endpoints">Its listeners; at least one.</param>
+/// <param name="Rack">Its rack, or null.</param>
+public sealed record BrokerImage(NodeId Id, ImmutableArray<BrokerEndpoint> Endpoints, string? Rack);
+
+/// <summary>
+/// The cluster's metadata at one point of the metadata log. Immutable: readers take a reference and see one consistent state.
+/// </summary>
+/// <remarks>
+/// Built from persistent dictionaries: a change to one of thousands of topics costs a path of tree nodes, and old images stay valid
+/// for whoever still reads them. Every topic appears under its name and its id, or not at all.
+/// </remarks>
+public sealed partial class MetadataImage
+{
+    internal static readonly ImmutableSortedDictionary<string, string> NoConfigs =
+        ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Before the first record.</summary>
+    public static readonly MetadataImage Empty = new();
+
+    private MetadataImage()
+    {
+    }
+
+    private MetadataImage(MetadataImage from)
+    {
+        Version = from.Version + 1;
+        ClusterId = from.ClusterId;
+        Topics = from.Topics;
+        TopicsById = from.TopicsById;
+        Brokers = from.Brokers;
+        BrokerConfigs = from.BrokerConfigs;
+        NextProducerId = from.NextProducerId;
+        ReplicaCounts = from.ReplicaCounts;
+        NamesByShape = from.NamesByShape;
+    }
+
+    /// <summary>How many records it was built from.</summary>
+    public long Version { get; private init; }
+
+    /// <summary>The cluster's id as clients see it; empty until the cluster was formed.</summary>
+    public string ClusterId { get; private init; } = "";
+
+    /// <summary>The topics by name.</summary>
+    public ImmutableDictionary<string, TopicImage> Topics { get; private init; } =
+        ImmutableDictionary.Create<string, TopicImage>(StringComparer.Ordinal);
+
+    /// <summary>The topics by id.</summary>
+    public ImmutableDictionary<TopicId, TopicImage> TopicsById { get; private init; } = ImmutableDictionary<TopicId, TopicImage>.Empty;
+
+    /// <summary>The brokers that have registered, by id.</summary>
+    public ImmutableDictionary<NodeId, BrokerImage> Brokers { get; private init; } = ImmutableDictionary<NodeId, BrokerImage>.Empty;
+
+    /// <summary>
+    /// The configs of brokers that were changed while running, by resource name: a broker's id, or the empty string for what holds for
+    /// every broker.
+    /// </summary>
+    public ImmutableDictionary<string, ImmutableSortedDictionary<string, string>> BrokerConfigs { get; private init; } =
+        ImmutableDictionary.Create<string, ImmutableSortedDictionary<string, string>>(StringComparer.Ordinal);
+
+    /// <summary>The first producer id that nobody was given yet.</summary>
+    public long NextProducerId { get; private init; }
+
+    /// <summary>How many replicas each node holds.</summary>
+    public ImmutableDictionary<NodeId, int> ReplicaCounts { get; private init; } = ImmutableDictionary<NodeId, int>.Empty;
+
+    /// <summary>Topic names with '.' or '_' in them, by their name with every '.' made '_': two such names would share a metric name.</summary>
+    internal ImmutableDictionary<string, string> NamesByShape { get; private init; } =
+        ImmutableDictionary.Create<string, string>(StringComparer.Ordinal);
+}

@@ -1,0 +1,82 @@
+using System.Collections.Immutable;
+using Chronik.Model;
+
+namespace Chronik.Metadata;
+
+/// <summary>What a config belongs to; the values are Kafka's.</summary>
+public enum ConfigResourceKind : byte
+{
+    /// <summary>A topic, named by its name.</summary>
+    Topic = 2,
+
+    /// <summary>A broker, named by its id, or all brokers, named by the empty string.</summary>
+    Broker = 4,
+}
+
+/// <summary>Something that has configs.</summary>
+/// <param name="Kind">What it is. A value that is not in the enumeration is refused when it is used.</param>
+/// <param name="Name">Its name.</param>
+public readonly record struct ConfigResource(ConfigResourceKind Kind, string Name)
+{
+    /// <summary>All brokers.</summary>
+    public static readonly ConfigResource AllBrokers = new(ConfigResourceKind.Broker, "");
+
+    /// <summary>A topic.</summary>
+    public static ConfigResource OfTopic(string name) => new(ConfigResourceKind.Topic, name);
+
+    /// <summary>One broker.</summary>
+    public static ConfigResource OfBroker(NodeId id) => new(ConfigResourceKind.Broker, id.ToString());
+
+    /// <inheritdoc/>
+    public override string ToString() => Kind switch
+    {
+        ConfigResourceKind.Topic => $"topic '{Name}'",
+        ConfigResourceKind.Broker when Name.Length == 0 => "all brokers",
+        ConfigResourceKind.Broker => $"broker {Name}",
+        _ => $"resource type {(byte)Kind} '{Name}'",
+    };
+}
+
+/// <summary>One change of the metadata: the value of one record of __cluster_metadata. <see cref="MetadataRecordCodec"/> is its form.</summary>
+public abstract record MetadataRecord;
+
+/// <summary>The cluster was formed.</summary>
+/// <param name="ClusterId">The id that clients see.</param>
+public sealed record ClusterFormed(string ClusterId) : MetadataRecord;
+
+/// <summary>A topic came to be.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Id">Its id.</param>
+/// <param name="Partitions">Its partitions.</param>
+/// <param name="Configs">The configs that were set at creation.</param>
+public sealed record TopicCreated(
+    string Name,
+    TopicId Id,
+    ImmutableArray<PartitionImage> Partitions,
+    ImmutableSortedDictionary<string, string> Configs) : MetadataRecord;
+
+/// <summary>A topic is gone, with its data and its configs.</summary>
+/// <param name="Id">Its id.</param>
+public sealed record TopicDeleted(TopicId Id) : MetadataRecord;
+
+/// <summary>A topic got more partitions.</summary>
+/// <param name="Id">The topic's id.</param>
+/// <param name="First">The number of the first new partition.</param>
+/// <param name="Partitions">The new partitions.</param>
+public sealed record PartitionsAdded(TopicId Id, int First, ImmutableArray<PartitionImage> Partitions) : MetadataRecord;
+
+/// <summary>A config was set, or removed so that the default holds again.</summary>
+/// <param name="Resource">What it belongs to.</param>
+/// <param name="Key">The config's key.</param>
+/// <param name="Value">Its value; null when it was removed.</param>
+public sealed record ConfigChanged(ConfigResource Resource, string Key, string? Value) : MetadataRecord;
+
+/// <summary>Producer ids were given out.</summary>
+/// <param name="NextProducerId">The first id that is still free.</param>
+public sealed record ProducerIdsAllocated(long NextProducerId) : MetadataRecord;
+
+/// <summary>A broker registered, or came back with other endpoints.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Endpoints">Where clients reach it.</param>
+/// <param name="Rack">Its rack, or null.</param>
+public sealed record BrokerRegistered(NodeId Id, ImmutableArray<BrokerEndpoint> Endpoints, string? Rack) : MetadataRecord;

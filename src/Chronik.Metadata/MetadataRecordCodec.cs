@@ -1,0 +1,258 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.Text;
+using Chronik.Model;
+
+namespace Chronik.Metadata;
+
+/// <summary>The bytes of a metadata record cannot be read by this version.</summary>
+public sealed class MetadataFormatException(string message) : Exception(message);
+
+/// <summary>
+/// The binary form of metadata records: a type byte, a version byte, then the fields. Numbers are zig-zag variable-length integers,
+/// strings are a length (-1 for null) and UTF-8, lists are a count and their items.
+/// </summary>
+/// <remarks>
+/// A type keeps its number for ever. A new field raises the version of its type and goes to the end; a reader takes every version up to
+/// its own and refuses a newer one, because skipping what it does not know would let replicas of different versions disagree.
+/// </remarks>
+public static class MetadataRecordCodec
+{
+    private const byte Version = 0;
+
+    private enum RecordType : byte
+    {
+        ClusterFormed = 1,
+        TopicCreated = 2,
+        TopicDeleted = 3,
+        PartitionsAdded = 4,
+        ConfigChanged = 5,
+        ProducerIdsAllocated = 6,
+        BrokerRegistered = 7,
+    }
+
+    /// <summary>The bytes of a record.</summary>
+    public static byte[] ToBytes(MetadataRecord record)
+    {
+        ArrayBufferWriter<byte> buffer = new(64);
+        FieldWriter writer = new(buffer);
+        switch (record)
+        {
+            case ClusterFormed formed:
+                writer.Header(RecordType.ClusterFormed);
+                writer.String(formed.ClusterId);
+                break;
+            case TopicCreated created:
+                writer.Header(RecordType.TopicCreated);
+                writer.String(created.Name);
+                writer.Guid(created.Id.Value);
+                writer.Partitions(created.Partitions);
+                writer.Number(created.Configs.Count);
+                foreach ((string key, string value) in created.Configs)
+                {
+                    writer.String(key);
+                    writer.String(value);
+                }
+
+                break;
+            case TopicDeleted deleted:
+                writer.Header(RecordType.TopicDeleted);
+                writer.Guid(deleted.Id.Value);
+                break;
+            case PartitionsAdded added:
+                writer.Header(RecordType.PartitionsAdded);
+                writer.Guid(added.Id.Value);
+                writer.Number(added.First);
+                writer.Partitions(added.Partitions);
+                break;
+            case ConfigChanged changed:
+                writer.Header(RecordType.ConfigChanged);
+                writer.Number((byte)changed.Resource.Kind);
+                writer.String(changed.Resource.Name);
+                writer.String(changed.Key);
+                writer.String(changed.Value);
+                break;
+            case ProducerIdsAllocated allocated:
+                writer.Header(RecordType.ProducerIdsAllocated);
+                writer.Number(allocated.NextProducerId);
+                break;
+            case BrokerRegistered registered:
+                writer.Header(RecordType.BrokerRegistered);
+                writer.Number(registered.Id.Value);
+                writer.Number(registered.Endpoints.Length);
+                foreach (BrokerEndpoint endpoint in registered.Endpoints)
+                {
+                    writer.String(endpoint.Listener);
+                    writer.String(endpoint.Host);
+                    writer.Number(endpoint.Port);
+                }
+
+                writer.String(registered.Rack);
+                break;
+            default:
+                throw new ArgumentException($"no form for {record.GetType().Name}", nameof(record));
+        }
+
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    /// <summary>The record in these bytes; throws <see cref="MetadataFormatException"/> when they are damaged or of a newer version.</summary>
+    public static MetadataRecord Read(ReadOnlySpan<byte> bytes)
+    {
+        FieldReader reader = new(bytes);
+        byte type = reader.Byte();
+        byte version = reader.Byte();
+        if (version > Version)
+            throw new MetadataFormatException($"metadata record of type {type} has version {version}; this broker reads up to {Version}");
+        MetadataRecord record = (RecordType)type switch
+        {
+            RecordType.ClusterFormed => new ClusterFormed(reader.String()),
+            RecordType.TopicCreated => new TopicCreated(reader.String(), new TopicId(reader.Guid()), reader.Partitions(), reader.Configs()),
+            RecordType.TopicDeleted => new TopicDeleted(new TopicId(reader.Guid())),
+            RecordType.PartitionsAdded => new PartitionsAdded(new TopicId(reader.Guid()), reader.Int(), reader.Partitions()),
+            RecordType.ConfigChanged => new ConfigChanged(
+                new ConfigResource((ConfigResourceKind)reader.Int(), reader.String()), reader.String(), reader.NullableString()),
+            RecordType.ProducerIdsAllocated => new ProducerIdsAllocated(reader.Number()),
+            RecordType.BrokerRegistered => new BrokerRegistered(new NodeId(reader.Int()), reader.Endpoints(), reader.NullableString()),
+            _ => throw new MetadataFormatException($"metadata record type {type} is not known to this broker"),
+        };
+        reader.End();
+        return record;
+    }
+
+    private readonly ref struct FieldWriter(ArrayBufferWriter<byte> buffer)
+    {
+        public void Header(RecordType type) => buffer.Write([(byte)type, Version]);
+
+        public void Number(long value)
+        {
+            ulong rest = (ulong)((value << 1) ^ (value >> 63));
+            Span<byte> bytes = buffer.GetSpan(10);
+            int length = 0;
+            while (rest >= 0x80)
+            {
+                bytes[length++] = (byte)(rest | 0x80);
+                rest >>= 7;
+            }
+
+            bytes[length++] = (byte)rest;
+            buffer.Advance(length);
+        }
+
+        public void String(string? value)
+        {
+            if (value is null)
+            {
+                Number(-1);
+                return;
+            }
+
+            Number(Encoding.UTF8.GetByteCount(value));
+            Encoding.UTF8.GetBytes(value, buffer);
+        }
+
+        public void Guid(Guid value)
+        {
+            value.TryWriteBytes(buffer.GetSpan(16), bigEndian: true, out _);
+            buffer.Advance(16);
+        }
+
+        public void Partitions(ImmutableArray<PartitionImage> partitions)
+        {
+            Number(partitions.Length);
+            foreach (PartitionImage partition in partitions)
+            {
+                Number(partition.Replicas.Length);
+                foreach (NodeId replica in partition.Replicas) Number(replica.Value);
+            }
+        }
+    }
+
+    private ref struct FieldReader(ReadOnlySpan<byte> bytes)
+    {
+        private ReadOnlySpan<byte> _rest = bytes;
+
+        public byte Byte() => Take(1)[0];
+
+        public Guid Guid() => new(Take(16), bigEndian: true);
+
+        public long Number()
+        {
+            ulong value = 0;
+            for (int shift = 0; shift < 70; shift += 7)
+            {
+                byte next = Byte();
+                value |= (ulong)(next & 0x7F) << shift;
+                if (next < 0x80) return (long)(value >> 1) ^ -(long)(value & 1);
+            }
+
+            throw new MetadataFormatException("metadata record holds a number of more than ten bytes");
+        }
+
+        public int Int()
+        {
+            long value = Number();
+            return value is >= int.MinValue and <= int.MaxValue
+                ? (int)value
+                : throw new MetadataFormatException($"metadata record holds {value} where 32 bits are expected");
+        }
+
+        public string? NullableString()
+        {
+            int length = Int();
+            return length == -1 ? null : Encoding.UTF8.GetString(Take(length));
+        }
+
+        public string String() => NullableString() ?? throw new MetadataFormatException("metadata record holds null where text is expected");
+
+        public ImmutableArray<PartitionImage> Partitions()
+        {
+            ImmutableArray<PartitionImage>.Builder partitions = ImmutableArray.CreateBuilder<PartitionImage>(Count());
+            for (int i = partitions.Capacity; i > 0; i--)
+            {
+                ImmutableArray<NodeId>.Builder replicas = ImmutableArray.CreateBuilder<NodeId>(Count());
+                for (int j = replicas.Capacity; j > 0; j--) replicas.Add(new NodeId(Int()));
+                partitions.Add(new PartitionImage(replicas.MoveToImmutable()));
+            }
+
+            return partitions.MoveToImmutable();
+        }
+
+        public ImmutableSortedDictionary<string, string> Configs()
+        {
+            ImmutableSortedDictionary<string, string>.Builder configs = MetadataImage.NoConfigs.ToBuilder();
+            for (int i = Count(); i > 0; i--) configs[String()] = String();
+            return configs.ToImmutable();
+        }
+
+        public ImmutableArray<BrokerEndpoint> Endpoints()
+        {
+            ImmutableArray<BrokerEndpoint>.Builder endpoints = ImmutableArray.CreateBuilder<BrokerEndpoint>(Count());
+            for (int i = endpoints.Capacity; i > 0; i--) endpoints.Add(new BrokerEndpoint(String(), String(), Int()));
+            return endpoints.MoveToImmutable();
+        }
+
+        public readonly void End()
+        {
+            if (!_rest.IsEmpty) throw new MetadataFormatException($"metadata record is followed by {_rest.Length} stray bytes");
+        }
+
+        /// <summary>A count; every item takes at least one byte, so more than what is left is damage, found before it is allocated.</summary>
+        private int Count()
+        {
+            int count = Int();
+            return count >= 0 && count <= _rest.Length
+                ? count
+                : throw new MetadataFormatException($"metadata record claims {count} items in {_rest.Length} bytes");
+        }
+
+        private ReadOnlySpan<byte> Take(int length)
+        {
+            if (length < 0 || length > _rest.Length)
+                throw new MetadataFormatException($"metadata record claims {length} bytes where {_rest.Length} are left");
+            ReadOnlySpan<byte> taken = _rest[..length];
+            _rest = _rest[length..];
+            return taken;
+        }
+    }
+}
