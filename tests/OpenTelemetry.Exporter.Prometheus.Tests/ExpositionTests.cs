@@ -113,7 +113,7 @@ public sealed class ExpositionTests
     private static string Sorted(string sample)
     {
         var open = sample.IndexOf('{', StringComparison.Ordinal);
-        var labels = Regex.Matches(sample[(open + 1)..^1], """\w+="([^"\\]|\\.)*"|\w+=""").Select(m => m.Value).Order(StringComparer.Ordinal);
+        var labels = Regex.Matches(sample[(open + 1)..^1], """\w+="([^"\\]|\\.)*["]""").Select(m => m.Value).Order(StringComparer.Ordinal);
         return $"{sample[..open]}{{{string.Join(',', labels)}}}";
     }
 }

@@ -82,7 +82,8 @@ internal sealed partial class ScrapeHost : IAsyncDisposable
         Provider.Dispose();
     }
 
-    [GeneratedRegex("""^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(\{(?<labels>([^"}]|"([^"\\]|\\.)*")*)\})? (?<value>\S+)( \d+)?$""", RegexOptions.Multiline)]
+    [GeneratedRegex(
+        """^(?<name>[a-zA-Z_:][\w:]*)(\{(?<labels>([^"}]|"([^"\\]|\\.)*")*)\})? (?<value>\S+)( \d+)?$""", RegexOptions.Multiline)]
     private static partial Regex Sample();
 
     [GeneratedRegex("""otel_scope_\w+="([^"\\]|\\.)*"(,|$)""")]

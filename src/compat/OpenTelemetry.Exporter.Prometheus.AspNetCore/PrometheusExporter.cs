@@ -32,7 +32,8 @@ internal sealed class PrometheusExporter : BaseExporter<Metric>, IPullMetricExpo
     public Func<int, bool>? Collect { get; set; }
 
     /// <summary>The exporter that was added to a provider, or null.</summary>
-    public static PrometheusExporter? Of(BaseProvider provider) => Alive.Select(e => e.Key).FirstOrDefault(e => e.ParentProvider == provider);
+    public static PrometheusExporter? Of(BaseProvider provider) =>
+        Alive.Select(e => e.Key).FirstOrDefault(e => e.ParentProvider == provider);
 
     /// <summary>The exposition text, or null when a collection failed. The bytes are never changed afterwards.</summary>
     public async Task<ReadOnlyMemory<byte>?> ScrapeAsync(CancellationToken cancellation)

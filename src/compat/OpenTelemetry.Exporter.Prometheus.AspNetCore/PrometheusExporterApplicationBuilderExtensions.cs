@@ -26,12 +26,12 @@ public static class PrometheusExporterApplicationBuilderExtensions
     {
         meterProvider ??= app.ApplicationServices.GetRequiredService<MeterProvider>();
         var exporter = PrometheusExporter.Of(meterProvider)
-            ?? throw new ArgumentException("The MeterProvider has no Prometheus exporter: add one with AddPrometheusExporter.", nameof(meterProvider));
+            ?? throw new ArgumentException("The provider has no Prometheus exporter.", nameof(meterProvider));
 
         if (predicate is null || path is not null)
         {
-            path ??= app.ApplicationServices.GetRequiredService<IOptionsMonitor<PrometheusAspNetCoreOptions>>().Get(optionsName ?? Options.DefaultName)
-                .ScrapeEndpointPath ?? PrometheusAspNetCoreOptions.DefaultScrapeEndpointPath;
+            path ??= app.ApplicationServices.GetRequiredService<IOptionsMonitor<PrometheusAspNetCoreOptions>>()
+                .Get(optionsName ?? Options.DefaultName).ScrapeEndpointPath ?? PrometheusAspNetCoreOptions.DefaultScrapeEndpointPath;
             var scraped = new PathString(path.StartsWith('/') ? path : "/" + path);
             var also = predicate;
             predicate = context => context.Request.Path == scraped && (also is null || also(context));

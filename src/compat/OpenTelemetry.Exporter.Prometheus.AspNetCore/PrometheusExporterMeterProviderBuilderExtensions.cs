@@ -9,7 +9,8 @@ namespace OpenTelemetry.Metrics;
 public static class PrometheusExporterMeterProviderBuilderExtensions
 {
     /// <summary>Adds the exporter with default options.</summary>
-    public static MeterProviderBuilder AddPrometheusExporter(this MeterProviderBuilder builder) => builder.AddPrometheusExporter(null, null);
+    public static MeterProviderBuilder AddPrometheusExporter(this MeterProviderBuilder builder) =>
+        builder.AddPrometheusExporter(null, null);
 
     /// <summary>Adds the exporter with options.</summary>
     public static MeterProviderBuilder AddPrometheusExporter(
@@ -29,7 +30,10 @@ public static class PrometheusExporterMeterProviderBuilderExtensions
         return builder.AddReader(services =>
         {
             var options = services.GetRequiredService<IOptionsMonitor<PrometheusAspNetCoreOptions>>().Get(name);
-            return new BaseExportingMetricReader(new PrometheusExporter(options)) { TemporalityPreference = MetricReaderTemporalityPreference.Cumulative };
+            return new BaseExportingMetricReader(new PrometheusExporter(options))
+            {
+                TemporalityPreference = MetricReaderTemporalityPreference.Cumulative,
+            };
         });
     }
 }

@@ -79,7 +79,8 @@ internal sealed class PrometheusText(bool totalSuffix)
             AppendLabel(scope, "otel_scope_" + PrometheusName.SanitiseLabel(tag.Key), Text(tag.Value));
         }
 
-        var help = (metric.Description ?? string.Empty).Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+        var help = (metric.Description ?? string.Empty)
+            .Replace("\\", "\\\\", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
         return new Family(PrometheusName.Of(metric, totalSuffix), type, help, scope.ToString());
     }
 
@@ -169,5 +170,6 @@ internal sealed class PrometheusText(bool totalSuffix)
         _ => value.ToString(CultureInfo.InvariantCulture),
     };
 
-    private static void Put(IBufferWriter<byte> target, FormattableString text) => Encoding.UTF8.GetBytes(FormattableString.Invariant(text), target);
+    private static void Put(IBufferWriter<byte> target, FormattableString text) =>
+        Encoding.UTF8.GetBytes(FormattableString.Invariant(text), target);
 }
