@@ -2,12 +2,14 @@ using static Chronik.Metadata.ConfigValues;
 
 namespace Chronik.Metadata;
 
-/// <content>The table: the defaults of topics, which can be changed while the broker runs, and what belongs to the broker, which cannot.</content>
+/// <content>
+/// The table: the defaults of topics, which can be changed while the broker runs, and what belongs to the broker, which cannot.
+/// </content>
 public static partial class BrokerConfigs
 {
     private static ConfigKey[] BuildTable() => [.. DefaultsOfTopics().Concat([
         Own("advertised.listeners", ConfigType.String, "", null, "Where clients are told to connect; empty: where the broker listens."),
-        Own("auto.create.topics.enable", ConfigType.Boolean, "true", null, "Whether a Metadata request that allows it creates unknown topics."),
+        Own("auto.create.topics.enable", ConfigType.Boolean, "true", null, "Whether a Metadata request that allows it creates topics."),
         Own("broker.id", ConfigType.Int, "0", Range(0), "This broker's id."),
         Own("broker.rack", ConfigType.String, "", null, "The rack this broker stands in; empty: none."),
         Own("connections.max.idle.ms", ConfigType.Long, "600000", Range(1), "A connection that is idle for longer is closed."),

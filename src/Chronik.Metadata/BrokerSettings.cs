@@ -20,7 +20,7 @@ public sealed class BrokerSettings
         {
             ConfigKey key = BrokerConfigs.Find(name) ?? throw new ArgumentException($"{name} is not a broker config", nameof(configs));
             if (ConfigValues.Refusal(key, value) is { } refusal) throw new ArgumentException(refusal, nameof(configs));
-            _configs[name] = value;
+            _configs[name] = value.Trim();
         }
     }
 

@@ -13,7 +13,8 @@ internal static class ConfigValues
             ConfigType.Boolean => value.Trim().ToLowerInvariant() is "true" or "false",
             ConfigType.Int => int.TryParse(value.Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _),
             ConfigType.Long => long.TryParse(value.Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out _),
-            ConfigType.Double => double.TryParse(value.Trim(), NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number),
+            ConfigType.Double => double.TryParse(value.Trim(), NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
+                                 && double.IsFinite(number),
             _ => true,
         };
         string? reason = fits ? key.Check(value.Trim()) : $"expected a value of type {key.Type.ToString().ToUpperInvariant()}";

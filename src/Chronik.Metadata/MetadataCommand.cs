@@ -3,7 +3,9 @@ using Chronik.Model;
 
 namespace Chronik.Metadata;
 
-/// <summary>Something that a client or a broker asks of the metadata. <see cref="MetadataMachine.Decide"/> answers each item on its own.</summary>
+/// <summary>
+/// Something that a client or a broker asks of the metadata. <see cref="MetadataMachine.Decide"/> answers each item on its own.
+/// </summary>
 public abstract record MetadataCommand;
 
 /// <summary>Form the cluster; done once, before anything else. Answered by one <see cref="ItemResult"/>.</summary>
@@ -76,7 +78,10 @@ public sealed record AlterConfigs(IReadOnlyList<ConfigReplacement> Resources, bo
 /// <param name="Configs">The configs by key. A null value is refused.</param>
 public sealed record ConfigReplacement(ConfigResource Resource, IReadOnlyList<KeyValuePair<string, string?>> Configs);
 
-/// <summary>Change single configs of resources (KIP-339). Answered by a <see cref="ConfigResult"/> each; a resource changes wholly or not at all.</summary>
+/// <summary>
+/// Change single configs of resources (KIP-339). Answered by a <see cref="ConfigResult"/> each; a resource changes wholly or not
+/// at all.
+/// </summary>
 /// <param name="Resources">The resources and their changes.</param>
 /// <param name="ValidateOnly">Check everything, change nothing.</param>
 public sealed record IncrementalAlterConfigs(IReadOnlyList<ConfigAlteration> Resources, bool ValidateOnly = false) : MetadataCommand;

@@ -103,7 +103,8 @@ public sealed partial class MetadataImage
         return topic;
     }
 
-    private static ImmutableSortedDictionary<string, string> Change(ImmutableSortedDictionary<string, string> configs, ConfigChanged changed) =>
+    private static ImmutableSortedDictionary<string, string> Change(
+        ImmutableSortedDictionary<string, string> configs, ConfigChanged changed) =>
         changed.Value is null ? configs.Remove(changed.Key) : configs.SetItem(changed.Key, changed.Value);
 
     private ImmutableDictionary<NodeId, int> Count(ImmutableArray<PartitionImage> partitions, int by)

@@ -19,7 +19,10 @@ public sealed record TopicImage
     /// <summary>Its partitions; the position is the partition's number. At least one.</summary>
     public required ImmutableArray<PartitionImage> Partitions { get; init; }
 
-    /// <summary>The configs that were set for this topic, by key. What is not in it comes from the broker (<see cref="TopicConfig.From"/>).</summary>
+    /// <summary>
+    /// The configs that were set for this topic, by key. What is not in it comes from the broker (<see
+    /// cref="TopicConfig.From"/>).
+    /// </summary>
     public ImmutableSortedDictionary<string, string> Configs { get; init; } = MetadataImage.NoConfigs;
 
     /// <summary>How many replicas each partition was created with.</summary>
@@ -99,7 +102,9 @@ public sealed partial class MetadataImage
     /// <summary>How many replicas each node holds.</summary>
     public ImmutableDictionary<NodeId, int> ReplicaCounts { get; private init; } = ImmutableDictionary<NodeId, int>.Empty;
 
-    /// <summary>Topic names with '.' or '_' in them, by their name with every '.' made '_': two such names would share a metric name.</summary>
+    /// <summary>
+    /// Topic names with '.' or '_' in them, by their name with every '.' made '_': two such names would share a metric name.
+    /// </summary>
     internal ImmutableDictionary<string, string> NamesByShape { get; private init; } =
         ImmutableDictionary.Create<string, string>(StringComparer.Ordinal);
 }

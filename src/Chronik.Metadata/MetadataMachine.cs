@@ -1,14 +1,111 @@
+using Chronik.Model;
+
 namespace Chronik.Metadata;
 
 /// <summary>Decides what a command comes to. Pure: the same image, command and context give the same decision.</summary>
+/// <remarks>
+/// The items of a command are decided in order, each against the image with the records of those before it; one that is refused changes
+/// nothing and stops no other.
+/// </remarks>
 public static partial class MetadataMachine
 {
     /// <summary>
     /// Checks a command against an image and says which records carry it out. The image must hold every record decided before, committed
     /// or not, so that two commands under way at once cannot contradict each other.
     /// </summary>
-    public static Decision Decide(MetadataImage image, MetadataCommand command, DecisionContext context) => command switch
+    public static Decision Decide(MetadataImage image, MetadataCommand command, DecisionContext context)
     {
-        _ => throw new ArgumentException($"no rule for {command.GetType().Name}", nameof(command)),
-    };
+        Draft draft = new(image, context);
+        List<ItemResult> results = [];
+        bool validateOnly = false;
+        switch (command)
+        {
+            case FormCluster form:
+                results.Add(Form(draft, form));
+                break;
+            case CreateTopics create:
+                validateOnly = create.ValidateOnly;
+                results.AddRange(Create(draft, create));
+                break;
+            case DeleteTopics delete:
+                results.AddRange(Delete(draft, delete));
+                break;
+            case CreatePartitions extend:
+                validateOnly = extend.ValidateOnly;
+                results.AddRange(Extend(draft, extend));
+                break;
+            case AlterConfigs alter:
+                validateOnly = alter.ValidateOnly;
+                results.AddRange(Alter(draft, alter));
+                break;
+            case IncrementalAlterConfigs alter:
+                validateOnly = alter.ValidateOnly;
+                results.AddRange(Alter(draft, alter));
+                break;
+            case AllocateProducerIds allocate:
+                results.Add(Allocate(draft, allocate));
+                break;
+            case RegisterBroker register:
+                results.Add(Register(draft, register));
+                break;
+            default:
+                throw new ArgumentException($"no rule for {command.GetType().Name}", nameof(command));
+        }
+
+        return new Decision(validateOnly ? [] : draft.Records, results);
+    }
+
+    private static ItemResult Form(Draft draft, FormCluster form)
+    {
+        string current = draft.Image.ClusterId;
+        if (form.ClusterId.Length == 0) return new ItemResult(KafkaError.InvalidRequest, "The cluster id is empty.");
+        if (current.Length > 0 && current != form.ClusterId)
+            return new ItemResult(KafkaError.InconsistentClusterId, $"The cluster id is {current}, not {form.ClusterId}.");
+        if (current.Length == 0) draft.Add(new ClusterFormed(form.ClusterId));
+        return new ItemResult(KafkaError.None, null);
+    }
+
+    private static ProducerIdsResult Allocate(Draft draft, AllocateProducerIds allocate)
+    {
+        long first = draft.Image.NextProducerId;
+        if (allocate.Count < 1 || allocate.Count > long.MaxValue - first)
+        {
+            string message = $"Cannot allocate {allocate.Count} producer ids from {first}.";
+            return new ProducerIdsResult(KafkaError.InvalidRequest, message, -1, 0);
+        }
+
+        draft.Add(new ProducerIdsAllocated(first + allocate.Count));
+        return new ProducerIdsResult(KafkaError.None, null, first, allocate.Count);
+    }
+
+    private static ItemResult Register(Draft draft, RegisterBroker register)
+    {
+        if (!register.Id.IsSome) return new ItemResult(KafkaError.InvalidRegistration, $"{register.Id} is not a broker id.");
+        if (register.Endpoints.IsDefaultOrEmpty || register.Endpoints.Any(endpoint => endpoint.Port is < 1 or > 65535))
+            return new ItemResult(KafkaError.InvalidRegistration, $"Broker {register.Id} must have endpoints with ports from 1 to 65535.");
+        bool same = draft.Image.Brokers.TryGetValue(register.Id, out BrokerImage? known)
+                    && known.Rack == register.Rack
+                    && known.Endpoints.SequenceEqual(register.Endpoints);
+        if (!same) draft.Add(new BrokerRegistered(register.Id, register.Endpoints, register.Rack));
+        return new ItemResult(KafkaError.None, null);
+    }
+
+    /// <summary>Why an item is refused.</summary>
+    private sealed record Refusal(KafkaError Error, string Message);
+
+    /// <summary>The image with the records decided so far.</summary>
+    private sealed class Draft(MetadataImage image, DecisionContext context)
+    {
+        public MetadataImage Image { get; private set; } = image;
+
+        public DecisionContext Context { get; } = context;
+
+        public List<MetadataRecord> Records { get; } = [];
+
+        public void Add(MetadataRecord record)
+        {
+            Image = Image.Apply(record);
+            Records.Add(record);
+        }
+    }
 }

@@ -37,7 +37,9 @@ public readonly record struct ConfigResource(ConfigResourceKind Kind, string Nam
     };
 }
 
-/// <summary>One change of the metadata: the value of one record of __cluster_metadata. <see cref="MetadataRecordCodec"/> is its form.</summary>
+/// <summary>
+/// One change of the metadata: the value of one record of __cluster_metadata. <see cref="MetadataRecordCodec"/> is its form.
+/// </summary>
 public abstract record MetadataRecord;
 
 /// <summary>The cluster was formed.</summary>

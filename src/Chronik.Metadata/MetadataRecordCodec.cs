@@ -96,7 +96,9 @@ public static class MetadataRecordCodec
         return buffer.WrittenSpan.ToArray();
     }
 
-    /// <summary>The record in these bytes; throws <see cref="MetadataFormatException"/> when they are damaged or of a newer version.</summary>
+    /// <summary>
+    /// The record in these bytes; throws <see cref="MetadataFormatException"/> when they are damaged or of a newer version.
+    /// </summary>
     public static MetadataRecord Read(ReadOnlySpan<byte> bytes)
     {
         FieldReader reader = new(bytes);
@@ -203,7 +205,7 @@ public static class MetadataRecordCodec
             return length == -1 ? null : Encoding.UTF8.GetString(Take(length));
         }
 
-        public string String() => NullableString() ?? throw new MetadataFormatException("metadata record holds null where text is expected");
+        public string String() => NullableString() ?? throw new MetadataFormatException("metadata record lacks a text");
 
         public ImmutableArray<PartitionImage> Partitions()
         {
@@ -237,7 +239,9 @@ public static class MetadataRecordCodec
             if (!_rest.IsEmpty) throw new MetadataFormatException($"metadata record is followed by {_rest.Length} stray bytes");
         }
 
-        /// <summary>A count; every item takes at least one byte, so more than what is left is damage, found before it is allocated.</summary>
+        /// <summary>
+        /// A count; every item takes at least one byte, so more than what is left is damage, found before it is allocated.
+        /// </summary>
         private int Count()
         {
             int count = Int();

@@ -26,7 +26,7 @@ public static partial class TopicConfigs
             Default = "producer",
             BrokerKey = "compression.type",
             Check = OneOf("producer"),
-            Doc = "Batches are kept as the producer compressed them; the broker never compresses anew, so nothing but 'producer' is accepted.",
+            Doc = "Batches are kept as the producer compressed them; nothing but 'producer' is accepted.",
         },
         new ConfigKey
         {
@@ -133,7 +133,7 @@ public static partial class TopicConfigs
         Ignored("preallocate", ConfigType.Boolean, "false", null, "The write-ahead log is always preallocated, segments never are."),
         Ignored("segment.index.bytes", ConfigType.Int, "10485760", Range(4), "An index grows with its segment."),
         Ignored("segment.jitter.ms", ConfigType.Long, "0", Range(0), "Closing a segment costs nothing that would have to be spread."),
-        Ignored("remote.storage.enable", ConfigType.Boolean, "false", OneOf("false"), "There is no tiered storage; only 'false' is accepted."),
+        Ignored("remote.storage.enable", ConfigType.Boolean, "false", OneOf("false"), "There is no tiered storage; only 'false' fits."),
         Ignored(
             "unclean.leader.election.enable",
             ConfigType.Boolean,
@@ -155,7 +155,8 @@ public static partial class TopicConfigs
     private static string? CheckCleanupPolicy(string value)
     {
         string[] policies = List(value);
-        return policies.Length > 0 && policies.All(policy => policy is "delete" or "compact") ? null : "must be delete";
+        bool known = policies.All(policy => policy is "delete" or "compact");
+        return known && policies.Length > 0 && policies.Distinct().Count() == policies.Length ? null : "must be delete";
     }
 
     private static string? CheckRatio(string value) => Double(value) is >= 0 and <= 1 ? null : "must be between 0 and 1";

@@ -23,7 +23,7 @@ public static class TopicNames
     {
         if (string.IsNullOrEmpty(name)) return "Topic name is invalid: the empty string is not allowed";
         if (name is "." or "..") return "Topic name is invalid: '.' and '..' are not allowed";
-        if (name.Length > MaxLength) return $"Topic name is invalid: the length of '{name}' is longer than the max allowed length {MaxLength}";
+        if (name.Length > MaxLength) return $"Topic name is invalid: {name.Length} characters are more than the {MaxLength} allowed";
         foreach (char c in name)
         {
             if (!char.IsAsciiLetterOrDigit(c) && c is not ('.' or '_' or '-'))

@@ -147,7 +147,9 @@ public sealed class RaftCore
         if (_voters.IsElected()) Lead(effects);
     }
 
-    /// <summary>Leads, and opens the term with an entry of its own, since older ones must not be committed by counting (5.4.2, 8).</summary>
+    /// <summary>
+    /// Leads, and opens the term with an entry of its own, since older ones must not be committed by counting (5.4.2, 8).
+    /// </summary>
     private void Lead(RaftEffects effects)
     {
         Role = RaftRole.Leader;

@@ -34,7 +34,9 @@ public readonly struct RaftInput
 
     internal Term Term { get; }
 
-    /// <summary>Time went on by one tick. The first one makes a group's only voter stand for election, so the shell gives it at once.</summary>
+    /// <summary>
+    /// Time went on by one tick. The first one makes a group's only voter stand for election, so the shell gives it at once.
+    /// </summary>
     public static RaftInput Tick() => new(InputKind.Tick, null, LogIndex.Zero, Term.Zero);
 
     /// <summary>Append these. All of them are appended, as one disk write, or none (<see cref="RaftEffects.ProposalRefused"/>).</summary>
