@@ -142,7 +142,7 @@ public static partial class MetadataMachine
             else if (hasId && idTwice.Contains(topic.Id))
                 yield return Refused(name, KafkaError.InvalidRequest, $"Duplicate topic id: {topic.Id} appears more than once.", topic.Id);
             else if (!enabled)
-                yield return Refused(name, KafkaError.TopicDeletionDisabled, "Topics cannot be deleted: delete.topic.enable=false.", topic.Id);
+                yield return Refused(name, KafkaError.TopicDeletionDisabled, "Deletion is disabled: delete.topic.enable=false.", topic.Id);
             else
                 yield return DeleteOne(draft, topic);
         }

@@ -87,7 +87,9 @@ internal sealed class RaftLog
     {
         Invariant.Require(through >= Base && through <= Applied);
         Term term = TermAt(through);
-        _terms.RemoveAll(run => run.Term < term);
+        int older = 0;
+        while (_terms[older].Term < term) older++;
+        _terms.RemoveRange(0, older);
         Base = through;
     }
 

@@ -36,6 +36,9 @@ public sealed class RaftRestart
     /// <summary>The log end offset after that entry.</summary>
     public KafkaOffset SnapshotNextOffset { get; init; }
 
-    /// <summary>The entries behind the checkpoint, in order, none missing. Their payloads come back as committed entries.</summary>
+    /// <summary>
+    /// The entries behind the checkpoint, in order, none missing. They come back as committed entries with the payloads given here, which
+    /// may be empty: the shell then reads the bytes when it applies them.
+    /// </summary>
     public IReadOnlyList<LogEntry> Entries { get; init; } = [];
 }

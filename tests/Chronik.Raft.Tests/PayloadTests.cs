@@ -1,0 +1,69 @@
+using System.Runtime.CompilerServices;
+using Chronik.Model;
+
+namespace Chronik.Raft.Tests;
+
+/// <summary>Payloads are handed through untouched, counted by the shell alone and forgotten once applied; the hot path allocates nothing.</summary>
+public sealed class PayloadTests
+{
+    [Fact]
+    public void A_payload_comes_back_as_the_slice_that_was_proposed_and_is_never_counted()
+    {
+        BufferPool pool = new();
+        PooledBuffer buffer = pool.Rent(100);
+        Member member = new(1);
+        member.Tick();
+        member.Step(RaftInput.Propose([new ProposedEntry(EntryKind.Batch, new KafkaOffset(1), buffer.Slice(10, 20))]));
+        Assert.Equal(buffer.Slice(10, 20), member.Effects.Append[0].Payload);
+        member.FinishAllWrites();
+        Assert.Equal(buffer.Slice(10, 20), member.Effects.Committed[0].Payload);
+        buffer.Release(); // The only reference: a second one inside the core would keep it lent.
+        Assert.Equal(0, pool.LentBytes);
+    }
+
+    [Fact]
+    public void An_applied_payload_is_forgotten()
+    {
+        RaftCore core = new(new RaftOptions { Self = new NodeId(1), Voters = [new NodeId(1)] }, new RaftRestart());
+        WeakReference buffer = CommitOne(core);
+        core.Applied(core.CommitIndex);
+        GC.Collect();
+        Assert.False(buffer.IsAlive);
+        GC.KeepAlive(core);
+    }
+
+    [Fact]
+    public void Steps_in_the_steady_state_allocate_nothing()
+    {
+        RaftCore core = new(new RaftOptions { Self = new NodeId(1), Voters = [new NodeId(1)] }, new RaftRestart());
+        RaftEffects effects = new();
+        core.Step(RaftInput.Tick(), effects);
+        ProposedEntry[] proposal = new ProposedEntry[1];
+        for (int i = 0; i < 1000; i++) Round(core, effects, proposal);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 1000; i++) Round(core, effects, proposal);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    private static void Round(RaftCore core, RaftEffects effects, ProposedEntry[] proposal)
+    {
+        proposal[0] = new ProposedEntry(EntryKind.Batch, core.NextOffset + 16, BufferSlice.Empty);
+        effects.Clear();
+        core.Step(RaftInput.Propose(proposal), effects);
+        effects.Clear();
+        core.Step(RaftInput.DiskDone(core.LastIndex, core.Term), effects);
+        core.Applied(core.CommitIndex);
+        core.Compact(core.CommitIndex);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static WeakReference CommitOne(RaftCore core)
+    {
+        PooledBuffer buffer = new BufferPool(keepBytes: 0).Rent(10);
+        RaftEffects effects = new();
+        core.Step(RaftInput.Tick(), effects);
+        core.Step(RaftInput.Propose([new ProposedEntry(EntryKind.Batch, new KafkaOffset(1), buffer.Slice(0, 10))]), effects);
+        core.Step(RaftInput.DiskDone(core.LastIndex, core.Term), effects);
+        return new WeakReference(buffer);
+    }
+}
