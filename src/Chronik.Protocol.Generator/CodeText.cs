@@ -19,7 +19,8 @@ internal sealed class CodeText
 
     public CodeText Open(string line)
     {
-        Line(line).Line("{");
+        if (line.Length > 0) Line(line);
+        Line("{");
         _depth++;
         return this;
     }
