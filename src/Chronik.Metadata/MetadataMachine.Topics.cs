@@ -186,15 +186,15 @@ public static partial class MetadataMachine
         }
 
         int current = topic.Partitions.Length;
-        int count = more.TotalCount - current;
-        if (count <= 0)
+        if (more.TotalCount <= current)
         {
-            string message = count == 0
+            string message = more.TotalCount == current
                 ? $"Topic already has {current} partition(s)."
                 : $"The topic {topic.Name} currently has {current} partition(s); {more.TotalCount} would not be an increase.";
             return Refused(topic.Name, KafkaError.InvalidPartitions, message, topic.Id);
         }
 
+        int count = more.TotalCount - current;
         ImmutableArray<PartitionImage> partitions = [];
         Refusal? refusal = more.Assignments is null
             ? ChooseMore(draft, topic, count, out partitions)

@@ -1,0 +1,165 @@
+using System.Collections.Immutable;
+using System.Text.Json;
+using Chronik.Model;
+
+namespace Chronik.Metadata.Tests;
+
+public sealed class RecordTests
+{
+    private static readonly TopicId Topic = new(Guid.Parse("01234567-89ab-cdef-0123-456789abcdef"));
+
+    private static readonly ImmutableArray<PartitionImage> Partitions =
+        [new([new NodeId(0), new NodeId(2)]), new([new NodeId(int.MaxValue)])];
+
+    private static readonly MetadataRecord[] Records =
+    [
+        new ClusterFormed("cluster-1"),
+        new TopicCreated("t", Topic, Partitions, ImmutableSortedDictionary<string, string>.Empty.Add("a", "1").Add("b", "")),
+        new TopicDeleted(Topic),
+        new PartitionsAdded(Topic, 3, Partitions),
+        new ConfigChanged(ConfigResource.OfTopic("tö"), "k", "v"),
+        new ConfigChanged(ConfigResource.AllBrokers, "k", null),
+        new ProducerIdsAllocated(long.MaxValue),
+        new BrokerRegistered(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "h", 9092), new BrokerEndpoint("X", "", 1)], "rack"),
+        new BrokerRegistered(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "h", 9092)], null),
+    ];
+
+    public static TheoryData<int> All() => [.. Enumerable.Range(0, Records.Length)];
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public void A_record_reads_as_it_was_written(int index)
+    {
+        MetadataRecord record = Records[index];
+        MetadataRecord read = MetadataRecordCodec.Read(MetadataRecordCodec.ToBytes(record));
+        Assert.Equal(record.GetType(), read.GetType());
+        Assert.Equal(Show(record), Show(read));
+    }
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public void Damage_is_found_and_costs_no_memory(int index)
+    {
+        byte[] bytes = MetadataRecordCodec.ToBytes(Records[index]);
+        for (int length = 0; length < bytes.Length; length++)
+            Assert.Throws<MetadataFormatException>(() => MetadataRecordCodec.Read(bytes.AsSpan(0, length)));
+        Assert.Throws<MetadataFormatException>(() => MetadataRecordCodec.Read([.. bytes, 0]));
+
+        Random random = new(index);
+        for (int i = 0; i < 2000; i++)
+        {
+            byte[] damaged = [.. bytes];
+            damaged[random.Next(damaged.Length)] = (byte)random.Next(256);
+            try
+            {
+                MetadataRecordCodec.Read(damaged);
+            }
+            catch (MetadataFormatException)
+            {
+                // Refused; any other exception fails the test.
+            }
+        }
+    }
+
+    [Fact]
+    public void A_newer_version_and_an_unknown_type_are_refused_by_name()
+    {
+        byte[] bytes = MetadataRecordCodec.ToBytes(Records[0]);
+        bytes[1] = 1;
+        Assert.Contains("version 1", Assert.Throws<MetadataFormatException>(() => MetadataRecordCodec.Read(bytes)).Message);
+        bytes[0] = 99;
+        bytes[1] = 0;
+        Assert.Contains("type 99", Assert.Throws<MetadataFormatException>(() => MetadataRecordCodec.Read(bytes)).Message);
+    }
+
+    [Fact]
+    public void The_form_of_a_record_never_changes()
+    {
+        TopicCreated created = new(
+            "t", TopicId.ClusterMetadata, [new([new NodeId(2), new NodeId(1)])], ImmutableSortedDictionary<string, string>.Empty);
+        Assert.Equal("0200" + "0274" + "00000000000000000000000000000001" + "02040402" + "00", Hex(created));
+        Assert.Equal("0600A001", Hex(new ProducerIdsAllocated(80)));
+        Assert.Equal("050008" + "00" + "026B" + "01", Hex(new ConfigChanged(ConfigResource.AllBrokers, "k", null)));
+    }
+
+    [Fact]
+    public void The_log_read_again_gives_the_same_image()
+    {
+        for (int seed = 0; seed < 50; seed++)
+        {
+            World world = Random(seed);
+            MetadataImage replayed = MetadataImage.Empty;
+            foreach (MetadataRecord record in world.Log)
+                replayed = replayed.Apply(MetadataRecordCodec.Read(MetadataRecordCodec.ToBytes(record)));
+            Assert.True(Show(world.Image) == Show(replayed), $"seed {seed}");
+            Assert.Equal(world.Log.Count, replayed.Version);
+            Consistent(replayed, seed);
+        }
+    }
+
+    [Fact]
+    public void The_same_commands_give_the_same_log()
+    {
+        Assert.Equal(
+            Random(3).Log.Select(record => Convert.ToHexString(MetadataRecordCodec.ToBytes(record))),
+            Random(3).Log.Select(record => Convert.ToHexString(MetadataRecordCodec.ToBytes(record))));
+    }
+
+    private static World Random(int seed)
+    {
+        Random random = new(seed);
+        World world = new(3, new BrokerSettings { MaxPartitionsPerBroker = 40 });
+        for (int i = 0; i < 200; i++)
+        {
+            string name = $"t{random.Next(6)}" + (random.Next(2) == 0 ? "." : "_");
+            ConfigOperation operation = (ConfigOperation)random.Next(2);
+            switch (random.Next(6))
+            {
+                case 0:
+                    world.Create(name, random.Next(1, 6), random.Next(1, 5), ("retention.ms", random.Next(-2, 3).ToString()));
+                    break;
+                case 1:
+                    world.Delete(name);
+                    break;
+                case 2:
+                    world.Extend(name, random.Next(1, 9));
+                    break;
+                case 3:
+                    world.Change(ConfigResource.OfTopic(name), ("segment.ms", operation, random.Next(0, 5).ToString()));
+                    break;
+                case 4:
+                    world.Change(ConfigResource.OfBroker(new NodeId(random.Next(4))), ("log.roll.ms", operation, "5"));
+                    break;
+                default:
+                    world.Do(new AllocateProducerIds(random.Next(0, 5)));
+                    break;
+            }
+        }
+
+        return world;
+    }
+
+    private static void Consistent(MetadataImage image, int seed)
+    {
+        Assert.True(image.Topics.Count == image.TopicsById.Count, $"seed {seed}");
+        foreach (TopicImage topic in image.Topics.Values) Assert.Same(topic, image.TopicsById[topic.Id]);
+        Dictionary<NodeId, int> counts = image.Topics.Values
+            .SelectMany(topic => topic.Partitions).SelectMany(partition => partition.Replicas).CountBy(node => node).ToDictionary();
+        foreach ((NodeId node, int count) in image.ReplicaCounts) Assert.True(count == counts.GetValueOrDefault(node), $"seed {seed}");
+    }
+
+    private static string Show(object value) => JsonSerializer.Serialize(value, value.GetType());
+
+    private static string Show(MetadataImage image) => JsonSerializer.Serialize(new
+    {
+        image.Version,
+        image.ClusterId,
+        image.NextProducerId,
+        Topics = image.Topics.Values.OrderBy(topic => topic.Name, StringComparer.Ordinal),
+        Brokers = image.Brokers.Values.OrderBy(broker => broker.Id.Value),
+        Configs = image.BrokerConfigs.OrderBy(configs => configs.Key, StringComparer.Ordinal),
+        Counts = image.ReplicaCounts.OrderBy(count => count.Key.Value).Select(count => $"{count.Key}={count.Value}"),
+    });
+
+    private static string Hex(MetadataRecord record) => Convert.ToHexString(MetadataRecordCodec.ToBytes(record));
+}
