@@ -30,7 +30,8 @@ public readonly record struct DiskEntry(string Name, long Length, bool IsDirecto
 /// survives a power loss only after <see cref="IDiskFile.Sync"/> of the file (its bytes and length) and <see cref="SyncDirectory"/> of
 /// its directory (that it exists, under which name).
 /// </summary>
-/// <remarks>Every member may be called from any thread and throws <see cref="IOException"/> or <see cref="UnauthorizedAccessException"/>.</remarks>
+/// <remarks>Every member may be called from any thread and throws <see cref="IOException"/> or <see
+/// cref="UnauthorizedAccessException"/>.</remarks>
 public interface IDisk
 {
     /// <summary>Makes a directory and those above it. Does nothing when it exists.</summary>
@@ -60,7 +61,9 @@ public interface IDisk
     /// <summary>Makes the names in a directory survive a power loss.</summary>
     void SyncDirectory(string path);
 
-    /// <summary>Takes the lock of a directory, which ends with the process at the latest; null when somebody else has it. Changes nothing on disk.</summary>
+    /// <summary>
+    /// Takes the lock of a directory, which ends with the process at the latest; null when somebody else has it. Changes nothing on disk.
+    /// </summary>
     IDisposable? TryLock(string directory);
 
     /// <summary>Bytes that may still be written to the file system that holds a directory.</summary>
@@ -94,6 +97,8 @@ public interface IDiskFile : IDisposable
     /// <summary>Cuts the file to a length that it has already.</summary>
     void Truncate(long length);
 
-    /// <summary>Makes what was written survive a power loss. When it fails, nobody knows what survives, however often it is repeated.</summary>
+    /// <summary>
+    /// Makes what was written survive a power loss. When it fails, nobody knows what survives, however often it is repeated.
+    /// </summary>
     void Sync();
 }

@@ -3,7 +3,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Chronik.Storage;
 
-/// <summary>The operating system's files: one handle per file, positional reads and writes, gathered writes with pwritev on Linux.</summary>
+/// <summary>
+/// The operating system's files: one handle per file, positional reads and writes, gathered writes with pwritev on Linux.
+/// </summary>
 public sealed class FileDisk : IDisk
 {
     /// <inheritdoc/>
@@ -64,7 +66,8 @@ public sealed class FileDisk : IDisk
         try
         {
             return new FileStream(
-                System.IO.Path.Combine(directory, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+                System.IO.Path.Combine(directory, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1,
+                FileOptions.DeleteOnClose);
         }
         catch (IOException)
         {

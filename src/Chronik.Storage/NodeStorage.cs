@@ -1,81 +1,166 @@
+using System.Collections.Concurrent;
 using Chronik.Model;
 
 namespace Chronik.Storage;
 
 /// <summary>Everything a node keeps on disk: identity, WAL, checkpoints and the partitions' logs.</summary>
-public sealed class NodeStorage : IDisposable
+/// <remarks>
+/// Two threads: the WAL's, which does nothing but write and sync it, and one for everything that may take long: checkpoints, deletions,
+/// zero-filling. A data directory looks like this:
+/// <code>
+///   chronik.properties                  whose it is
+///   wal/0000000001.wal                  see <see cref="Storage.Wal"/>
+///   checkpoints/{topic}-{n}.checkpoint  one per group that has been checkpointed
+///   logs/{topic}-{n}/{offset}.log       segments, and {offset}.index
+/// </code>
+/// </remarks>
+public sealed partial class NodeStorage : IDisposable
 {
-    /// <summary>Opens a data directory, or makes a new one, and recovers what it holds.</summary>
-    /// <param name="options">Where, and all limits.</param>
-    /// <param name="nodeId">The node's id; must be the directory's.</param>
-    /// <param name="clusterId">The cluster's id; must be the directory's. Null takes the directory's, or makes one up for a new directory.</param>
-    /// <param name="disk">The disk.</param>
-    /// <param name="pool">Where buffers come from.</param>
-    /// <param name="time">The clock, for ages and free space.</param>
-    /// <param name="progress">Told while the WAL is read.</param>
-    /// <exception cref="StorageException">
-    /// The directory is locked, cannot be written, belongs to another node or cluster, has another format or is damaged. Nothing was changed.
-    /// </exception>
-    public static NodeStorage Open(
-        StorageOptions options, NodeId nodeId, string? clusterId, IDisk disk, BufferPool pool, TimeProvider time,
-        Action<RecoveryProgress>? progress = null) => throw new NotImplementedException();
+    private readonly StorageOptions _options;
+    private readonly IDisk _disk;
+    private readonly BufferPool _pool;
+    private readonly TimeProvider _time;
+    private readonly IDisposable _lock;
+    private readonly FailureLatch _latch;
+    private readonly StorageMeters _meters;
+    private readonly WalFiles _walFiles;
+    private readonly ConcurrentDictionary<GroupId, RecoveredGroup> _recovered = new();
+    private readonly ConcurrentDictionary<GroupId, GroupFiles> _groups = new();
+    private readonly Thread? _walThread;
+    private readonly Thread? _maintenanceThread;
+    private long _freeBytes;
+    private long _freeBytesAt;
+    private bool _disposed;
+
+    private NodeStorage(
+        StorageOptions options, IDisk disk, BufferPool pool, TimeProvider time, IDisposable held, NodeIdentity identity, WalFiles walFiles,
+        WalRecovery recovery)
+    {
+        _options = options;
+        _disk = disk;
+        _pool = pool;
+        _time = time;
+        _lock = held;
+        _walFiles = walFiles;
+        Identity = identity;
+        _latch = new FailureLatch();
+        _meters = new StorageMeters();
+        Wal = new Wal(options, walFiles, pool, _latch, _meters, recovery);
+        foreach (RecoveringGroup group in recovery.Found.Values)
+        {
+            _recovered[group.Id] = new RecoveredGroup(group.HardState, group.Stored?.Checkpoint, group.Entries);
+            _groups[group.Id] = new GroupFiles { Stored = group.Stored };
+        }
+
+        _latch.Failed += failure => Failed?.Invoke(failure);
+        Wal.CheckpointWanted += group => CheckpointWanted?.Invoke(group);
+        Wal.MaintenanceWanted += WakeMaintenance;
+        _meters.Observe("chronik.wal.queue", "By", "Bytes waiting for the WAL.", () => Wal.QueueBytes);
+        _meters.Observe("chronik.wal.size", "By", "Bytes in the WAL's files.", () => Wal.SizeBytes);
+        _meters.Observe("chronik.disk.free", "By", "Free bytes on the data directory's file system.", () => FreeBytes);
+        Wal.Start();
+        if (!options.OwnThreads) return;
+        _walThread = new Thread(Wal.Run) { Name = "chronik-wal", IsBackground = true };
+        _maintenanceThread = new Thread(MaintenanceLoop) { Name = "chronik-storage", IsBackground = true };
+        _walThread.Start();
+        _maintenanceThread.Start();
+    }
 
     /// <summary>Whose directory it is.</summary>
-    public NodeIdentity Identity => throw new NotImplementedException();
+    public NodeIdentity Identity { get; }
 
     /// <summary>The write-ahead log.</summary>
-    public Wal Wal => throw new NotImplementedException();
+    public Wal Wal { get; }
 
-    /// <summary>What was found at start.</summary>
-    public IReadOnlyDictionary<GroupId, RecoveredGroup> Recovered => throw new NotImplementedException();
-
-    /// <summary>Takes a group out of <see cref="Recovered"/>, so that its memory can be freed; null when nothing was found of it.</summary>
-    public RecoveredGroup? TakeRecovered(GroupId group) => throw new NotImplementedException();
-
-    /// <summary>
-    /// Opens a group's log as of its last checkpoint; what lay behind that is gone from it, and is in the WAL. Makes no file before the
-    /// first append.
-    /// </summary>
-    public PartitionLog OpenLog(GroupId group, LogOptions options) => throw new NotImplementedException();
-
-    /// <summary>
-    /// Makes a group's log durable, writes the checkpoint and lets go of the WAL up to its index, all on a background thread. Called
-    /// by the group's one writer, when the log (if it has one) ends at the checkpoint's offset.
-    /// </summary>
-    /// <param name="group">The group, with or without a log.</param>
-    /// <param name="checkpoint">What to remember.</param>
-    /// <param name="done">Told on the background thread: null, or why it failed.</param>
-    public void Checkpoint(GroupId group, Checkpoint checkpoint, Action<Exception?>? done) => throw new NotImplementedException();
-
-    /// <summary>Removes a group for ever. Nothing may be asked of it until <paramref name="done"/> was called.</summary>
-    public void DeleteGroup(GroupId group, Action<Exception?>? done = null) => throw new NotImplementedException();
-
-    /// <summary>Free bytes on the data directory's file system; at most a second old.</summary>
-    public long FreeBytes => throw new NotImplementedException();
-
-    /// <summary>Whether more is free than the reserve. When not, nothing new should be accepted from clients.</summary>
-    public bool HasRoom => throw new NotImplementedException();
+    /// <summary>What was found at start, less what was taken.</summary>
+    public IReadOnlyDictionary<GroupId, RecoveredGroup> Recovered => _recovered;
 
     /// <summary>Why storage failed, or null. A failure is final until the process starts again.</summary>
-    public Exception? Failure => throw new NotImplementedException();
+    public Exception? Failure => _latch.Failure;
+
+    /// <summary>Free bytes on the data directory's file system; at most a second old.</summary>
+    public long FreeBytes
+    {
+        get
+        {
+            long now = _time.GetTimestamp();
+            long at = Volatile.Read(ref _freeBytesAt);
+            if (at != 0 && _time.GetElapsedTime(at, now) < TimeSpan.FromSeconds(1)) return Volatile.Read(ref _freeBytes);
+            Volatile.Write(ref _freeBytesAt, now);
+            Volatile.Write(ref _freeBytes, _disk.FreeBytes(_options.DataDirectory));
+            return Volatile.Read(ref _freeBytes);
+        }
+    }
+
+    /// <summary>
+    /// Whether more is free than the reserve. When not, nothing new should be accepted from clients; what was accepted still fits.
+    /// </summary>
+    public bool HasRoom => FreeBytes > _options.ReserveBytes;
 
     /// <summary>Raised once, on one of storage's threads, when storage fails.</summary>
     public event Action<Exception>? Failed;
 
     /// <summary>
-    /// Raised on the WAL's thread when a group has more than <see cref="StorageOptions.CheckpointBytes"/> in the WAL, or pins its oldest file
+    /// Raised on the WAL's thread when a group has more than <see cref="StorageOptions.CheckpointBytes"/> in the WAL, or pins its oldest
+    /// files
     /// while the WAL is over its bounds. Must only hand over.
     /// </summary>
     public event Action<GroupId>? CheckpointWanted;
 
-    /// <summary>Without own threads: does all queued work on the caller's thread; returns whether there was any.</summary>
-    public bool RunQueued() => throw new NotImplementedException();
+    /// <summary>Takes a group out of <see cref="Recovered"/>, so that its memory can be freed; null when nothing was found of it.</summary>
+    public RecoveredGroup? TakeRecovered(GroupId group) => _recovered.TryRemove(group, out RecoveredGroup? found) ? found : null;
 
-    /// <summary>Writes what is queued, ends the threads and gives the lock back.</summary>
+    /// <summary>
+    /// Opens a group's log as of its last checkpoint; what lay behind that is gone from it, and is in the WAL. Makes no file before the
+    /// first append. Once per group.
+    /// </summary>
+    /// <exception cref="StorageException">A segment is missing or damaged.</exception>
+    public PartitionLog OpenLog(GroupId group, LogOptions options)
+    {
+        GroupFiles files = FilesOf(group);
+        lock (files)
+        {
+            if (files.Log is not null || files.Deleted) throw new InvalidOperationException($"the log of group {group} is open or deleted");
+            return files.Log = new PartitionLog(group, LogDirectory(group), options, _disk, _pool, _time, _latch, files.Stored);
+        }
+    }
+
+    /// <summary>Without own threads: does all queued work on the caller's thread; returns whether there was any.</summary>
+    public bool RunQueued()
+    {
+        if (_options.OwnThreads) throw new InvalidOperationException("storage has its own threads");
+        bool any = false;
+        while (Wal.WriteQueued() | RunMaintenance()) any = true;
+        return any;
+    }
+
+    /// <summary>Writes what is queued, finishes queued checkpoints, ends the threads and gives the lock back.</summary>
     public void Dispose()
     {
-        _ = Failed;
-        _ = CheckpointWanted;
-        throw new NotImplementedException();
+        if (_disposed) return;
+        _disposed = true;
+        Wal.Stop();
+        if (_walThread is null) Wal.CloseCleanly();
+        else _walThread.Join();
+        StopMaintenance();
+        if (_maintenanceThread is null) RunMaintenance();
+        else _maintenanceThread.Join();
+        foreach (GroupFiles files in _groups.Values) files.Log?.Close();
+        _meters.Dispose();
+        _lock.Dispose();
+    }
+
+    private string LogDirectory(GroupId group) => Path.Combine(_options.DataDirectory, LogsName, group.ToString());
+
+    private GroupFiles FilesOf(GroupId group) => _groups.GetOrAdd(group, static _ => new GroupFiles());
+
+    /// <summary>What there is of a group on disk. Locked while it is looked at.</summary>
+    private sealed class GroupFiles
+    {
+        public StoredCheckpoint? Stored { get; set; }
+
+        public PartitionLog? Log { get; set; }
+
+        public bool Deleted { get; set; }
     }
 }

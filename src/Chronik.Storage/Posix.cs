@@ -5,11 +5,14 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Chronik.Storage;
 
-/// <summary>The calls that .NET does not offer: pwritev without an allocation per call, fdatasync, and locks and syncs of directories.</summary>
+/// <summary>
+/// The calls that .NET does not offer: pwritev without an allocation per call, fdatasync, and locks and syncs of directories.
+/// </summary>
 internal static unsafe partial class Posix
 {
-    private const int SlicesPerCall = 256;
-    private const int OpenReadOnly = 0;
+    private const int SlicesPerCall = 1024;
+    private const int CloseOnExecLinux = 0x80000;
+    private const int CloseOnExecMac = 0x1000000;
     private const int LockExclusive = 2;
     private const int LockNonBlocking = 4;
     private const int Interrupted = 4;
@@ -50,7 +53,8 @@ internal static unsafe partial class Posix
 
     internal static SafeFileHandle OpenDirectory(string path)
     {
-        nint descriptor = NativeOpen(path, OpenReadOnly);
+        // Read-only is 0. A child process must not inherit a lock.
+        nint descriptor = NativeOpen(path, OperatingSystem.IsMacOS() ? CloseOnExecMac : CloseOnExecLinux);
         if (descriptor >= 0) return new SafeFileHandle(descriptor, ownsHandle: true);
         int error = Marshal.GetLastPInvokeError();
         string message = $"cannot open {path}: {new Win32Exception(error).Message}";

@@ -59,7 +59,9 @@ public sealed class WalWrite
     /// <summary>A new hard state, or null.</summary>
     public HardState? HardState { get; set; }
 
-    /// <summary>The first entry that no longer holds, or null. Entries from there on are forgotten before <see cref="Entries"/> are added.</summary>
+    /// <summary>
+    /// The first entry that no longer holds, or null. Entries from there on are forgotten before <see cref="Entries"/> are added.
+    /// </summary>
     public LogIndex? TruncateFrom { get; set; }
 
     /// <summary>Entries that follow the group's last one. The WAL retains their payloads until they are written.</summary>

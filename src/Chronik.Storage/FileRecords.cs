@@ -1,0 +1,39 @@
+using Chronik.Protocol;
+using Microsoft.Win32.SafeHandles;
+
+namespace Chronik.Storage;
+
+/// <summary>Batches that lie in a segment file. Holds the segment until it is disposed, whatever is deleted meanwhile.</summary>
+public sealed class FileRecords : Records
+{
+    private Segment? _segment;
+
+    internal FileRecords(Segment segment, long position, int length)
+    {
+        _segment = segment;
+        Position = position;
+        Length = length;
+    }
+
+    /// <summary>How many bytes.</summary>
+    public override int Length { get; }
+
+    /// <summary>Where in the file.</summary>
+    public long Position { get; }
+
+    /// <summary>The file, for sendfile; null on a disk that has none. Valid until disposed.</summary>
+    public SafeFileHandle? Handle => Segment.Log.Handle;
+
+    private Segment Segment => _segment ?? throw new ObjectDisposedException(nameof(FileRecords));
+
+    /// <summary>Copies all bytes to the start of <paramref name="destination"/>.</summary>
+    /// <exception cref="StorageException">The file has become shorter than it was.</exception>
+    public override void CopyTo(Span<byte> destination)
+    {
+        int read = Segment.Log.Read(destination[..Length], Position);
+        if (read != Length) throw new StorageException($"{Segment.LogPath} ends at position {Position + read}");
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing) => Interlocked.Exchange(ref _segment, null)?.Release();
+}

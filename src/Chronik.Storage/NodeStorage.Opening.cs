@@ -1,0 +1,126 @@
+using Chronik.Model;
+
+namespace Chronik.Storage;
+
+// Opening a data directory: everything is looked at before anything is changed.
+public sealed partial class NodeStorage
+{
+    private const string WalName = "wal";
+    private const string CheckpointsName = "checkpoints";
+    private const string LogsName = "logs";
+
+    /// <summary>Opens a data directory, or makes a new one, and recovers what it holds.</summary>
+    /// <param name="options">Where, and all limits.</param>
+    /// <param name="nodeId">The node's id; must be the directory's.</param>
+    /// <param name="clusterId">The cluster's id; must be the directory's. Null takes the directory's, or makes one up for a new
+    /// directory.</param>
+    /// <param name="disk">The disk.</param>
+    /// <param name="pool">Where buffers come from.</param>
+    /// <param name="time">The clock, for ages and free space.</param>
+    /// <param name="progress">Told while the WAL is read.</param>
+    /// <exception cref="StorageException">
+    /// The directory is locked, cannot be written, belongs to another node or cluster, has another format or is damaged. Nothing was
+    /// changed.
+    /// </exception>
+    public static NodeStorage Open(
+        StorageOptions options, NodeId nodeId, string? clusterId, IDisk disk, BufferPool pool, TimeProvider time,
+        Action<RecoveryProgress>? progress = null)
+    {
+        string directory = options.DataDirectory;
+        IDisposable? held = null;
+        try
+        {
+            if (!disk.DirectoryExists(directory)) disk.CreateDirectory(directory);
+            held = disk.TryLock(directory) ?? throw new StorageException(
+                $"data directory {directory} is locked: another process is using it");
+            NodeIdentity? identity = IdentityFile.Read(disk, directory, nodeId, clusterId);
+            if (identity is null) RefuseForeign(disk, directory);
+            NodeStorage storage = Recover(options, nodeId, clusterId, identity, disk, pool, time, held, progress);
+            held = null;
+            return storage;
+        }
+        catch (Exception e) when (e is UnauthorizedAccessException or IOException and not StorageException)
+        {
+            throw new StorageException($"cannot use data directory {directory}: {OneLine(e)}", e);
+        }
+        finally
+        {
+            held?.Dispose();
+        }
+    }
+
+    private static NodeStorage Recover(
+        StorageOptions options, NodeId nodeId, string? clusterId, NodeIdentity? identity, IDisk disk, BufferPool pool, TimeProvider time,
+        IDisposable held, Action<RecoveryProgress>? progress)
+    {
+        string directory = options.DataDirectory;
+        WalFiles walFiles = new(disk, Path.Combine(directory, WalName), options);
+        WalRecovery recovery = new(walFiles, disk, progress);
+        try
+        {
+            recovery.Read(ReadCheckpoints(disk, Path.Combine(directory, CheckpointsName)));
+            identity ??= IdentityFile.Create(disk, directory, nodeId, clusterId);
+            foreach (string name in (string[])[WalName, CheckpointsName, LogsName]) disk.CreateDirectory(Path.Combine(directory, name));
+            disk.SyncDirectory(directory);
+            recovery.Finish();
+            foreach (GroupId deleted in recovery.Deleted) RemoveDeleted(disk, directory, deleted, recovery);
+            NodeStorage storage = new(options, disk, pool, time, held, identity, walFiles, recovery);
+            return storage;
+        }
+        catch
+        {
+            recovery.CloseFiles();
+            throw;
+        }
+    }
+
+    private static Dictionary<GroupId, StoredCheckpoint> ReadCheckpoints(IDisk disk, string directory)
+    {
+        Dictionary<GroupId, StoredCheckpoint> checkpoints = [];
+        foreach (DiskEntry entry in disk.List(directory))
+        {
+            if (!entry.Name.EndsWith(CheckpointFile.Suffix, StringComparison.Ordinal)) continue;
+            StoredCheckpoint stored = CheckpointFile.Read(disk, Path.Combine(directory, entry.Name));
+            if (entry.Name != stored.Group + CheckpointFile.Suffix)
+                throw new StorageException($"{Path.Combine(directory, entry.Name)} is the checkpoint of group {stored.Group}");
+            checkpoints.Add(stored.Group, stored);
+        }
+
+        return checkpoints;
+    }
+
+    /// <summary>Finishes a deletion that a crash interrupted.</summary>
+    private static void RemoveDeleted(IDisk disk, string directory, GroupId group, WalRecovery recovery)
+    {
+        if (recovery.Found.TryGetValue(group, out RecoveringGroup? anew) && anew.Stored is not null) return;
+        RemoveFiles(disk, directory, group);
+    }
+
+    private static void RemoveFiles(IDisk disk, string directory, GroupId group)
+    {
+        string checkpoints = Path.Combine(directory, CheckpointsName);
+        string checkpoint = CheckpointFile.PathOf(checkpoints, group);
+        if (disk.FileExists(checkpoint))
+        {
+            disk.Delete(checkpoint);
+            disk.SyncDirectory(checkpoints);
+        }
+
+        string log = Path.Combine(directory, LogsName, group.ToString());
+        if (!disk.DirectoryExists(log)) return;
+        foreach (DiskEntry entry in disk.List(log)) disk.Delete(Path.Combine(log, entry.Name));
+        disk.DeleteDirectory(log);
+        disk.SyncDirectory(Path.Combine(directory, LogsName));
+    }
+
+    private static void RefuseForeign(IDisk disk, string directory)
+    {
+        foreach (DiskEntry entry in disk.List(directory))
+        {
+            if (entry.IsDirectory && entry.Name is WalName or CheckpointsName or LogsName)
+                throw new StorageException($"data directory {directory} has a folder {entry.Name}, but no {IdentityFile.Name}");
+        }
+    }
+
+    private static string OneLine(Exception e) => e.Message.ReplaceLineEndings(" ");
+}

@@ -1,0 +1,112 @@
+using Chronik.Model;
+
+namespace Chronik.Storage;
+
+// Reading: any thread, no lock.
+public sealed partial class PartitionLog
+{
+    /// <summary>
+    /// Whole batches from one segment, starting with the batch that contains <paramref name="from"/>; null when there are none below
+    /// <paramref name="limit"/>, or the first one is longer than <paramref name="maxBytes"/> and is not wanted all the same. The caller
+    /// disposes them.
+    /// </summary>
+    /// <exception cref="StorageException">The segment is damaged.</exception>
+    public FileRecords? Read(KafkaOffset from, KafkaOffset limit, int maxBytes, bool atLeastOneBatch)
+    {
+        if (from < LogStartOffset || from >= limit) return null;
+        Segment? segment = Acquire(from.Value, out long nextBase);
+        if (segment is null) return null;
+        try
+        {
+            (long start, long end) = Range(segment, nextBase, from.Value, limit.Value, maxBytes, atLeastOneBatch);
+            if (end > start)
+            {
+                FileRecords records = new(segment, start, (int)(end - start));
+                segment = null;
+                return records;
+            }
+
+            return null;
+        }
+        finally
+        {
+            segment?.Release();
+        }
+    }
+
+    /// <summary>
+    /// The same as <see cref="Read"/> with at least one batch, copied into a pooled buffer with one reference for the caller; empty when
+    /// there is
+    /// nothing.
+    /// </summary>
+    public BufferSlice ReadBatches(KafkaOffset from, KafkaOffset limit, int maxBytes)
+    {
+        using FileRecords? records = Read(from, limit, maxBytes, atLeastOneBatch: true);
+        if (records is null) return BufferSlice.Empty;
+        PooledBuffer buffer = _pool.Rent(records.Length);
+        try
+        {
+            records.CopyTo(buffer.Span);
+            return buffer.Slice(0, records.Length);
+        }
+        catch
+        {
+            buffer.Release();
+            throw;
+        }
+    }
+
+    /// <summary>The segment that holds an offset, with a reference; null when it is gone or the offset not there yet.</summary>
+    private Segment? Acquire(long offset, out long nextBase)
+    {
+        while (true)
+        {
+            Segment[] segments = _segments;
+            int at = Find(segments, offset);
+            nextBase = at + 1 < segments.Length ? segments[at + 1].BaseOffset : -1;
+            if (at < 0) return null;
+            if (segments[at].TryAcquire()) return segments[at];
+            if (_closed || offset < Volatile.Read(ref _logStart)) return null;
+        }
+    }
+
+    /// <summary>The last segment that starts at or before an offset; -1 when there is none.</summary>
+    private static int Find(Segment[] segments, long offset)
+    {
+        int low = 0;
+        int high = segments.Length;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            if (segments[middle].BaseOffset <= offset) low = middle + 1;
+            else high = middle;
+        }
+
+        return low - 1;
+    }
+
+    private (long Start, long End) Range(Segment segment, long nextBase, long from, long limit, int maxBytes, bool atLeastOneBatch)
+    {
+        // Bytes before the offset behind them: see the remarks of the class.
+        long bytes = segment.Bytes;
+        long segmentNext = nextBase >= 0 ? nextBase : Volatile.Read(ref _next);
+        long start = segment.PositionOf(from, bytes);
+        if (start >= bytes) return default;
+        long end = limit >= segmentNext ? bytes : segment.PositionOf(limit, bytes);
+        if (end - start <= maxBytes) return (start, end);
+
+        // Every index entry is where a batch starts, so the last one that fits is a fine place to stop, and costs no look at the file.
+        long indexed = segment.Index.FindLast(IndexKey.Position, start + maxBytes, segment.IndexForLookup()).Position;
+        if (indexed > start) return (start, indexed);
+        long stop = start;
+        while (stop < end)
+        {
+            long next = stop + segment.HeaderAt(stop, bytes).Bytes;
+            if (next - start > maxBytes) break;
+            stop = next;
+        }
+
+        if (stop == start && atLeastOneBatch) stop = start + segment.HeaderAt(start, bytes).Bytes;
+        return (start, stop);
+    }
+}

@@ -1,0 +1,46 @@
+using System.Diagnostics.Metrics;
+
+namespace Chronik.Storage;
+
+/// <summary>What storage measures, under the meter "Chronik.Storage".</summary>
+internal sealed class StorageMeters : IDisposable
+{
+    /// <summary>The meter's name.</summary>
+    public const string MeterName = "Chronik.Storage";
+
+    private readonly Meter _meter = new(MeterName);
+    private readonly Counter<long> _walBytes;
+    private readonly Counter<long> _walWrites;
+    private readonly Counter<long> _walGroups;
+    private readonly Histogram<double> _walWriteTime;
+    private readonly Histogram<double> _walSyncTime;
+    private readonly Histogram<double> _checkpointTime;
+
+    public StorageMeters()
+    {
+        _walBytes = _meter.CreateCounter<long>("chronik.wal.bytes", "By", "Bytes written to the WAL, padding included.");
+        _walWrites = _meter.CreateCounter<long>("chronik.wal.appends", null, "Appends written to the WAL.");
+        _walGroups = _meter.CreateCounter<long>("chronik.wal.writes", null, "Gathered writes to the WAL.");
+        _walWriteTime = _meter.CreateHistogram<double>("chronik.wal.write.duration", "s", "Time to encode and write one gathered write.");
+        _walSyncTime = _meter.CreateHistogram<double>("chronik.wal.sync.duration", "s", "Time of one sync of the WAL.");
+        _checkpointTime = _meter.CreateHistogram<double>("chronik.checkpoint.duration", "s", "Time to make checkpoints durable.");
+    }
+
+    public void Written(long bytes, int appends, TimeSpan time)
+    {
+        _walBytes.Add(bytes);
+        _walWrites.Add(appends);
+        _walGroups.Add(1);
+        _walWriteTime.Record(time.TotalSeconds);
+    }
+
+    public void Synced(TimeSpan time) => _walSyncTime.Record(time.TotalSeconds);
+
+    public void Checkpointed(TimeSpan time) => _checkpointTime.Record(time.TotalSeconds);
+
+    /// <summary>Adds a gauge.</summary>
+    public void Observe(string name, string unit, string description, Func<long> value) =>
+        _meter.CreateObservableGauge(name, value, unit, description);
+
+    public void Dispose() => _meter.Dispose();
+}
