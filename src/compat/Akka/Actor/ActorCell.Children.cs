@@ -127,30 +127,14 @@ internal sealed class ChildContainer
 
     private readonly Dictionary<string, ChildRestartStats> _byName = [];
     private bool _closed;
-
-    public bool IsEmpty
-    {
-        get
-        {
-            lock (this)
-                return _byName.Count == 0;
-        }
-    }
+    private int _dying;
 
     public bool AnyDying
     {
         get
         {
             lock (this)
-            {
-                foreach (ChildRestartStats stats in _byName.Values)
-                {
-                    if (stats.IsDying)
-                        return true;
-                }
-
-                return false;
-            }
+                return _dying > 0;
         }
     }
 
@@ -185,14 +169,25 @@ internal sealed class ChildContainer
 
     public void MarkDying(IActorRef child)
     {
-        if (ByRef(child) is { } stats)
+        lock (this)
+        {
+            if (ByRef(child) is not { IsDying: false } stats)
+                return;
             stats.IsDying = true;
+            _dying++;
+        }
     }
 
-    public bool Remove(IActorRef child)
+    public void Remove(IActorRef child)
     {
         lock (this)
-            return ByRef(child) is not null && _byName.Remove(child.Path.Name);
+        {
+            if (ByRef(child) is not { } stats)
+                return;
+            _byName.Remove(child.Path.Name);
+            if (stats.IsDying)
+                _dying--;
+        }
     }
 
     public ChildRestartStats[] Snapshot()

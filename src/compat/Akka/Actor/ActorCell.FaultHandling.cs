@@ -341,19 +341,6 @@ internal sealed partial class ActorCell
     private void HandleChildTerminated(IActorRef child)
     {
         Children.Remove(child);
-        if (_actor is not null)
-        {
-            try
-            {
-                _actor.SupervisorStrategyInternal.HandleChildTerminated(this, child, GetChildren());
-            }
-            catch (Exception e)
-            {
-                Publish(new Error(e, LocalSelf.Path.ToString(), _actor.GetType(), "HandleChildTerminated failed"));
-                HandleInvokeFailure(e, null);
-            }
-        }
-
         if (_waitingFor == WaitingFor.Nothing || Children.AnyDying)
             return;
         WaitingFor waitedFor = _waitingFor;

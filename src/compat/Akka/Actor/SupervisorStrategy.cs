@@ -138,10 +138,6 @@ public abstract class SupervisorStrategy
         }
     }
 
-    internal virtual void HandleChildTerminated(ActorCell cell, IActorRef child, IEnumerable<IActorRef> children)
-    {
-    }
-
     internal abstract void ProcessFailure(
         ActorCell cell, bool restart, IActorRef child, Exception cause, ChildRestartStats stats, ChildRestartStats[] children);
 
