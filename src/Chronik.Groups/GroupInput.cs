@@ -109,9 +109,12 @@ public readonly struct GroupInput
     /// <summary>This node leads the partition now. Until <see cref="Loaded"/> clients are told COORDINATOR_LOAD_IN_PROGRESS.</summary>
     public static GroupInput StartLoading(long nowMs) => new(GroupInputKind.StartLoading, nowMs);
 
-    /// <summary>One record of the log; a null value is a tombstone. The bytes are not kept past the step.</summary>
+    /// <summary>
+    /// One record of the log. The bytes are not kept past the step. A value that is null or empty is a tombstone: no value is shorter than
+    /// its version, and a null array turns into an empty slice all too easily.
+    /// </summary>
     public static GroupInput Load(ReadOnlyMemory<byte> key, ReadOnlyMemory<byte>? value, long nowMs) =>
-        new(GroupInputKind.Load, nowMs) { Key = key, Value = value };
+        new(GroupInputKind.Load, nowMs) { Key = key, Value = value is { Length: > 0 } ? value : null };
 
     /// <summary>The whole committed log has been loaded. Members are there again, their session timers start now.</summary>
     public static GroupInput Loaded(long nowMs) => new(GroupInputKind.Loaded, nowMs);

@@ -25,19 +25,19 @@ internal readonly record struct GroupTimerKey(GroupTimerKind Kind, string GroupI
 /// </summary>
 internal sealed class GroupTimers
 {
-    private readonly Dictionary<GroupTimerKey, Timer> _timers = [];
-    private readonly PriorityQueue<Timer, long> _queue = new();
+    private readonly Dictionary<GroupTimerKey, Deadline> _deadlines = [];
+    private readonly PriorityQueue<Deadline, long> _queue = new();
 
     /// <summary>When the next timer may be due; null when none is set.</summary>
     public long? NextDueMs
     {
         get
         {
-            while (_queue.TryPeek(out Timer? timer, out long at))
+            while (_queue.TryPeek(out Deadline? deadline, out long at))
             {
-                if (timer.QueuedAtMs == at && timer.DueMs is not null) return at;
+                if (deadline.QueuedAtMs == at && deadline.DueMs is not null) return at;
                 _queue.Dequeue();
-                Unqueue(timer, at);
+                Unqueue(deadline, at);
             }
 
             return null;
@@ -46,36 +46,36 @@ internal sealed class GroupTimers
 
     public void Set(GroupTimerKey key, long dueMs)
     {
-        if (!_timers.TryGetValue(key, out Timer? timer)) _timers.Add(key, timer = new Timer(key));
-        timer.DueMs = dueMs;
-        if (timer.QueuedAtMs is long queued && queued <= dueMs) return;
-        timer.QueuedAtMs = dueMs;
-        _queue.Enqueue(timer, dueMs);
+        if (!_deadlines.TryGetValue(key, out Deadline? deadline)) _deadlines.Add(key, deadline = new Deadline(key));
+        deadline.DueMs = dueMs;
+        if (deadline.QueuedAtMs is long queued && queued <= dueMs) return;
+        deadline.QueuedAtMs = dueMs;
+        _queue.Enqueue(deadline, dueMs);
     }
 
     public void Cancel(GroupTimerKey key)
     {
-        if (_timers.TryGetValue(key, out Timer? timer)) timer.DueMs = null;
+        if (_deadlines.TryGetValue(key, out Deadline? deadline)) deadline.DueMs = null;
     }
 
     /// <summary>Takes a timer that is due; false when there is none left.</summary>
     public bool TryTakeDue(long nowMs, out GroupTimerKey key)
     {
-        while (_queue.TryPeek(out Timer? timer, out long at) && at <= nowMs)
+        while (_queue.TryPeek(out Deadline? deadline, out long at) && at <= nowMs)
         {
             _queue.Dequeue();
-            if (timer.QueuedAtMs != at) continue;
-            if (timer.DueMs is long due && due > nowMs)
+            if (deadline.QueuedAtMs != at) continue;
+            if (deadline.DueMs is long due && due > nowMs)
             {
-                timer.QueuedAtMs = due;
-                _queue.Enqueue(timer, due);
+                deadline.QueuedAtMs = due;
+                _queue.Enqueue(deadline, due);
                 continue;
             }
 
-            _timers.Remove(timer.Key);
-            timer.QueuedAtMs = null;
-            if (timer.DueMs is null) continue;
-            key = timer.Key;
+            _deadlines.Remove(deadline.Key);
+            deadline.QueuedAtMs = null;
+            if (deadline.DueMs is null) continue;
+            key = deadline.Key;
             return true;
         }
 
@@ -85,18 +85,18 @@ internal sealed class GroupTimers
 
     public void Clear()
     {
-        _timers.Clear();
+        _deadlines.Clear();
         _queue.Clear();
     }
 
-    private void Unqueue(Timer timer, long at)
+    private void Unqueue(Deadline deadline, long at)
     {
-        if (timer.QueuedAtMs != at) return;
-        timer.QueuedAtMs = null;
-        _timers.Remove(timer.Key);
+        if (deadline.QueuedAtMs != at) return;
+        deadline.QueuedAtMs = null;
+        _deadlines.Remove(deadline.Key);
     }
 
-    private sealed class Timer(GroupTimerKey key)
+    private sealed class Deadline(GroupTimerKey key)
     {
         public GroupTimerKey Key { get; } = key;
 

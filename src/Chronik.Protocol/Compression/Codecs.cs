@@ -104,11 +104,11 @@ public static class Codecs
         Require(type);
         return type switch
         {
-            CompressionType.None => new UnmanagedMemoryStream(source, length),
-            CompressionType.Gzip => new GZipStream(new UnmanagedMemoryStream(source, length), CompressionMode.Decompress),
+            CompressionType.None => Bytes(source, length),
+            CompressionType.Gzip => new GZipStream(Bytes(source, length), CompressionMode.Decompress),
             CompressionType.Snappy => new SnappyFrame(source, length),
             CompressionType.Lz4 => new Lz4Frame(source, length),
-            _ => new DecompressionStream(new UnmanagedMemoryStream(source, length)),
+            _ => new DecompressionStream(Bytes(source, length)),
         };
     }
 
@@ -119,6 +119,9 @@ public static class Codecs
     {
         if (!IsAvailable(type, out string reason)) throw new NotSupportedException(reason);
     }
+
+    // The address of nothing is null, which the stream does not take.
+    private static unsafe Stream Bytes(byte* source, int length) => length == 0 ? Stream.Null : new UnmanagedMemoryStream(source, length);
 
     private static void Enlarge(ref byte[] array, int maxLength)
     {

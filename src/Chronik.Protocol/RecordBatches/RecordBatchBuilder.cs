@@ -49,7 +49,7 @@ public sealed class RecordBatchBuilder
     /// <param name="value">The value or null.</param>
     /// <param name="headers">The headers; a value may be null.</param>
     public RecordBatchBuilder Add(long timestamp, byte[]? key, byte[]? value, params ReadOnlySpan<KeyValuePair<string, byte[]?>> headers) =>
-        Add(timestamp, key is null ? null : key.AsMemory(), value is null ? null : (ReadOnlyMemory<byte>)value.AsMemory(), headers);
+        Add(timestamp, Wrap(key), Wrap(value), headers);
 
     /// <summary>Adds a record.</summary>
     /// <param name="timestamp">Milliseconds since 1970, or -1.</param>
@@ -75,7 +75,7 @@ public sealed class RecordBatchBuilder
         foreach ((string name, byte[]? content) in headers)
         {
             PutBytes(System.Text.Encoding.UTF8.GetBytes(name));
-            PutBytes(content is null ? null : content.AsMemory());
+            PutBytes(Wrap(content));
         }
 
         PutVarlong(_records, _body.WrittenCount);
@@ -121,6 +121,9 @@ public sealed class RecordBatchBuilder
         _records.ResetWrittenCount();
         Count = 0;
     }
+
+    // A null array converts to empty memory by itself, which is not the same thing.
+    private static ReadOnlyMemory<byte>? Wrap(byte[]? bytes) => bytes is null ? (ReadOnlyMemory<byte>?)null : bytes;
 
     private static void PutVarlong(ArrayBufferWriter<byte> target, long value)
     {

@@ -15,7 +15,7 @@ import org.apache.kafka.common.record.internal.RecordBatch;
 
 /** Writes record batches of every codec as Apache Kafka's own builder makes them: lines "name hex". */
 public class KafkaBatches {
-    private static final int RECORDS = 200;
+    private static final int RECORDS = 60;
 
     public static void main(String[] args) throws Exception {
         try (PrintWriter out = new PrintWriter(args[0])) {
