@@ -22,12 +22,15 @@ internal static class MessageEmitter
 
         if (message.Kind is MessageKind.RecordKey or MessageKind.RecordValue)
         {
-            code.Summary("The type of the record, by which its key is told apart.").Line($"public static short RecordType => {schema.Key};").Line();
+            code.Summary("The type of the record, by which its key is told apart.");
+            code.Line($"public static short RecordType => {schema.Key};").Line();
         }
 
         string flexible = schema.Flexible.IsEmpty ? "short.MaxValue" : $"{schema.Flexible.Low}";
-        code.Summary("The lowest version that can be read and written.").Line($"public static short MinVersion => {schema.Versions.Low};").Line();
-        code.Summary("The highest version that can be read and written.").Line($"public static short MaxVersion => {schema.Versions.High};").Line();
+        code.Summary("The lowest version that can be read and written.");
+        code.Line($"public static short MinVersion => {schema.Versions.Low};").Line();
+        code.Summary("The highest version that can be read and written.");
+        code.Line($"public static short MaxVersion => {schema.Versions.High};").Line();
         code.Summary("The first version with compact encodings and tags; 32767 when there is none.")
             .Line($"public static short FirstFlexibleVersion => {flexible};").Line();
 
@@ -76,7 +79,9 @@ internal static class MessageEmitter
         string versions = message.Schema.Versions.Covers(field.Versions) && field.Versions.Covers(message.Schema.Versions)
             ? "In every version" : $"Versions {field.Versions}";
         string tag = field.Tag is int number ? $", tag {number}" : "";
-        string nullable = field.Nullable.IsEmpty ? "" : field.Nullable.Covers(field.Versions) ? "; may be null" : $"; may be null in {field.Nullable}";
+        string nullable = field.Nullable.IsEmpty ? ""
+            : field.Nullable.Covers(field.Versions) ? "; may be null"
+            : $"; may be null in {field.Nullable}";
         string initial = field.Default is null ? "" : $"; {field.Default} by default";
         return $"{versions}{tag}{nullable}{initial}.";
     }
@@ -87,7 +92,8 @@ internal static class MessageEmitter
         MessageKind.Response => $"The response of {message.Schema.Name}, versions {message.Schema.Versions}.",
         MessageKind.Header => $"{message.Name}, versions {message.Schema.Versions}.",
         MessageKind.RecordKey => $"The body of a key of a coordinator's record of type {message.Schema.Key}.",
-        MessageKind.RecordValue => $"The body of a value of a coordinator's record of type {message.Schema.Key}, versions {message.Schema.Versions}.",
+        MessageKind.RecordValue =>
+            $"The body of a value of a coordinator's record of type {message.Schema.Key}, versions {message.Schema.Versions}.",
         _ => $"{message.Name}, versions {message.Schema.Versions}.",
     };
 

@@ -81,7 +81,8 @@ internal static class ReadEmitter
         code.Line($"int {count} = reader.ReadArrayLength({flexible}, {smallest}, \"{message.Name}.{field.Name}\", nullable: {allowed});");
         if (nullable != "false") code.Open($"if ({count} < 0)").Line($"{target} = null;").Close().Open("else");
         code.Line($"var {list} = new List<{Names.ElementType(field)}>({count});");
-        string element = field.Kind == WireKind.Struct ? $"{message.Name}.{field.StructName}.Read(ref reader, version)" : Scalar(field, flexible, "false");
+        string element = field.Kind == WireKind.Struct
+            ? $"{message.Name}.{field.StructName}.Read(ref reader, version)" : Scalar(field, flexible, "false");
         code.Line($"for (int i = 0; i < {count}; i++) {list}.Add({element});");
         code.Line($"{target} = {list};");
         if (nullable != "false") code.Close();

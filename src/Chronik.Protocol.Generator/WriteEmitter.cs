@@ -82,7 +82,8 @@ internal static class WriteEmitter
     {
         if (nullable == "false")
         {
-            string value = Names.IsLazy(field) ? field.Name : $"({source} ?? throw ProtocolException.NullNotAllowed(\"{owner}.{field.Name}\"))";
+            string value = Names.IsLazy(field)
+                ? field.Name : $"({source} ?? throw ProtocolException.NullNotAllowed(\"{owner}.{field.Name}\"))";
             code.Line($"{value}.Write(writer, version);");
             return;
         }

@@ -21,7 +21,9 @@ public sealed record ApiInfo(
     /// <summary>The version of the request header that goes with a version of the API, also one that is too new to be known.</summary>
     public short RequestHeaderVersion(short version) => version >= FirstFlexibleVersion ? (short)2 : (short)1;
 
-    /// <summary>The version of the response header. ApiVersions always has 0: the client cannot know yet what the broker speaks (KIP-511).</summary>
+    /// <summary>
+    /// The version of the response header. ApiVersions always has 0: the client cannot know yet what the broker speaks (KIP-511).
+    /// </summary>
     public short ResponseHeaderVersion(short version) =>
         Key != ApiKey.ApiVersions && version >= FirstFlexibleVersion ? (short)1 : (short)0;
 }

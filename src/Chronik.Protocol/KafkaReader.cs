@@ -208,7 +208,8 @@ public ref struct KafkaReader
 
     private readonly ProtocolException Null(string field) => new($"{field} must not be null, before byte {_position}");
 
-    private readonly ProtocolException Negative(string field, long length) => new($"{field} has the length {length}, before byte {_position}");
+    private readonly ProtocolException Negative(string field, long length) =>
+        new($"{field} has the length {length}, before byte {_position}");
 
     [DoesNotReturn]
     private readonly void Fail(string what) => throw new ProtocolException($"{what}, at byte {_position}");

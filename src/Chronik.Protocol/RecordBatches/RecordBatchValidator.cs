@@ -6,7 +6,9 @@ namespace Chronik.Protocol.RecordBatches;
 /// <summary>What a produced batch must obey.</summary>
 /// <param name="MaxBatchBytes">The largest batch: the topic's max.message.bytes.</param>
 /// <param name="AllowZstd">Whether the request's version may carry zstd: Produce 7 and up (KIP-110).</param>
-/// <param name="EarliestTimestamp">The earliest timestamp a record may have, in milliseconds since 1970. -1, no timestamp, always passes.</param>
+/// <param name="EarliestTimestamp">
+/// The earliest timestamp a record may have, in milliseconds since 1970. -1, no timestamp, always passes.
+/// </param>
 /// <param name="LatestTimestamp">The latest timestamp a record may have, in milliseconds since 1970.</param>
 /// <param name="AllowControl">Whether control batches pass; never for a client.</param>
 /// <param name="MaxDecompressedBytes">How long the records may be once decompressed; bounds the time that a batch can cost.</param>
