@@ -8,7 +8,8 @@ public class CodecTests
 {
     public static TheoryData<CompressionType> All => [.. Enum.GetValues<CompressionType>()];
 
-    public static TheoryData<CompressionType> Compressing => [.. Enum.GetValues<CompressionType>().Where(type => type != CompressionType.None)];
+    public static TheoryData<CompressionType> Compressing =>
+        [.. Enum.GetValues<CompressionType>().Where(type => type != CompressionType.None)];
 
     [Theory]
     [MemberData(nameof(All))]

@@ -7,7 +7,8 @@ public class ReaderTests
 {
     private delegate void Reading(ref KafkaReader reader);
 
-    public static TheoryData<byte[]> BadVarints => [[0x80], [0xFF, 0xFF, 0xFF, 0xFF], [0xFF, 0xFF, 0xFF, 0xFF, 0x10], [0x80, 0x80, 0x80, 0x80, 0x80, 0]];
+    public static TheoryData<byte[]> BadVarints =>
+        [[0x80], [0xFF, 0xFF, 0xFF, 0xFF], [0xFF, 0xFF, 0xFF, 0xFF, 0x10], [0x80, 0x80, 0x80, 0x80, 0x80, 0]];
 
     [Theory]
     [InlineData(0u, "00")]
@@ -32,7 +33,8 @@ public class ReaderTests
 
     [Theory]
     [MemberData(nameof(BadVarints))]
-    public void A_varint_that_is_cut_or_too_long_is_refused(byte[] bytes) => Refused(bytes, (ref KafkaReader reader) => reader.ReadUnsignedVarint());
+    public void A_varint_that_is_cut_or_too_long_is_refused(byte[] bytes) =>
+        Refused(bytes, (ref KafkaReader reader) => reader.ReadUnsignedVarint());
 
     [Theory]
     [InlineData(-2)]

@@ -21,7 +21,8 @@ public class RecordBatchTests
 
         Assert.True(batch.IsIntact);
         Assert.Equal(type, batch.Compression);
-        Assert.Equal((0L, (long)bytes.Length, RecordBatchView.CurrentMagic, -1), (batch.BaseOffset.Value, batch.Size, batch.Magic, batch.LeaderEpoch.Value));
+        Assert.Equal((0L, -1), (batch.BaseOffset.Value, batch.LeaderEpoch.Value));
+        Assert.Equal((bytes.Length, RecordBatchView.CurrentMagic), (batch.Size, batch.Magic));
         Assert.Equal((42L, (short)3, 17), (batch.ProducerId, batch.ProducerEpoch, batch.BaseSequence));
         Assert.Equal(17 + GoldenBatches.Records - 1, batch.LastSequence);
         Assert.Equal((GoldenBatches.Records - 1L, (long)GoldenBatches.Records), (batch.LastOffset.Value, batch.NextOffset.Value));
@@ -99,8 +100,12 @@ public class RecordBatchTests
 
         byte[] built = new RecordBatchBuilder
         {
-            BaseOffset = new KafkaOffset(77), LeaderEpoch = new LeaderEpoch(3), ProducerId = 4711, ProducerEpoch = 5,
-            IsControl = true, IsTransactional = true,
+            BaseOffset = new KafkaOffset(77),
+            LeaderEpoch = new LeaderEpoch(3),
+            ProducerId = 4711,
+            ProducerEpoch = 5,
+            IsControl = true,
+            IsTransactional = true,
         }.Add(GoldenBatches.FirstTimestamp, [0, 0, 0, 1], [0, 0, 0, 0, 0, 9]).Build();
         Assert.Equal(golden, built);
     }

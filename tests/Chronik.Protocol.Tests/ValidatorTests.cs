@@ -70,7 +70,8 @@ public class ValidatorTests
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(3)]
-    public void Other_message_formats_are_refused(byte magic) => Assert.Equal(KafkaError.InvalidRecord, Changed(bytes => bytes[16] = magic));
+    public void Other_message_formats_are_refused(byte magic) =>
+        Assert.Equal(KafkaError.InvalidRecord, Changed(bytes => bytes[16] = magic));
 
     [Fact]
     public void A_wrong_checksum_is_refused() => Assert.Equal(KafkaError.CorruptMessage, Changed(bytes => bytes[^1] ^= 1, renewCrc: false));
@@ -218,7 +219,8 @@ public class ValidatorTests
         Assert.Contains("decompressed", message);
     }
 
-    private static KafkaError Validate(byte[] bytes, out RecordBatchInfo info) => RecordBatchValidator.Validate(bytes, Rules, out info, out _);
+    private static KafkaError Validate(byte[] bytes, out RecordBatchInfo info) =>
+        RecordBatchValidator.Validate(bytes, Rules, out info, out _);
 
     private static KafkaError Changed(Action<byte[]> change, bool renewCrc = true)
     {

@@ -38,8 +38,9 @@ public class KafkaGolden {
                     ObjectSerializationCache cache = new ObjectSerializationCache();
                     ByteBuffer again = ByteBuffer.allocate(message.size(cache, version));
                     message.write(new ByteBufferAccessor(again), cache, version);
-                    if (!Arrays.equals(again.array(), bytes)) System.err.println("DIFFERENT " + line + "\n  kafka " + HexFormat.of().formatHex(again.array()));
-                    out.println(words[0] + " " + version + " " + HexFormat.of().formatHex(again.array()) + " " + json(type, message, version));
+                    String hex = HexFormat.of().formatHex(again.array());
+                    if (!Arrays.equals(again.array(), bytes)) System.err.println("DIFFERENT " + line + "\n  kafka " + hex);
+                    out.println(words[0] + " " + version + " " + hex + " " + json(type, message, version));
                 } catch (Exception e) {
                     System.err.println("FAILED " + line + ": " + e);
                 }
