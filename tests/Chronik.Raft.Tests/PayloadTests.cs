@@ -3,7 +3,7 @@ using Chronik.Model;
 
 namespace Chronik.Raft.Tests;
 
-/// <summary>Payloads are handed through untouched, counted by the shell alone and forgotten once applied; the hot path allocates nothing.</summary>
+/// <summary>Payloads are handed through untouched, counted by the shell alone, forgotten once applied; steps allocate nothing.</summary>
 public sealed class PayloadTests
 {
     [Fact]
