@@ -47,7 +47,7 @@ public sealed class RaftCore
         _self = options.Self;
         _voters = new VoterSet(options.Voters);
         _electionTimeoutTicks = options.ElectionTimeoutTicks;
-        _random = options.Seed;
+        _random = options.Seed + (ulong)options.Self.Value;
         _hardState = restart.HardState;
         _log = new RaftLog(restart.SnapshotIndex, restart.SnapshotTerm, restart.SnapshotNextOffset);
         foreach (LogEntry entry in restart.Entries) _log.Append(entry);

@@ -17,7 +17,10 @@ public sealed record RaftOptions
     /// </summary>
     public int ElectionTimeoutTicks { get; init; } = 10;
 
-    /// <summary>Where the randomised waits start from; members of a group must differ in it. The same seed gives the same waits.</summary>
+    /// <summary>
+    /// Where the randomised waits start from, together with <see cref="Self"/>: members may share it, and the same pair gives the same
+    /// waits.
+    /// </summary>
     public ulong Seed { get; init; }
 }
 

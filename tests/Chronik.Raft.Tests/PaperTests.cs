@@ -278,6 +278,22 @@ public sealed class PaperTests
     }
 
     [Fact]
+    public void Members_that_share_a_seed_wait_differently_5_2()
+    {
+        NodeId[] voters = [.. Enumerable.Range(1, 5).Select(id => new NodeId(id))];
+        HashSet<int> waits = [];
+        foreach (NodeId self in voters)
+        {
+            Member member = new(new RaftOptions { Self = self, Voters = voters, ElectionTimeoutTicks = 100, Seed = 1 });
+            int ticks = 0;
+            for (; member.Core.Role == RaftRole.Follower; ticks++) member.Tick();
+            waits.Add(ticks);
+        }
+
+        Assert.Equal(5, waits.Count);
+    }
+
+    [Fact]
     public void A_candidate_that_does_not_win_stands_again_in_the_next_term_5_2()
     {
         Member member = new(1, 2, 3);
