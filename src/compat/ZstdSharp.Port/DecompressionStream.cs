@@ -47,6 +47,7 @@ public class DecompressionStream : Stream
 
     public override int Read(Span<byte> buffer)
     {
+        ObjectDisposedException.ThrowIf(_decompressor is null, this);
         if (buffer.IsEmpty) return 0;
         while (true)
         {
@@ -90,13 +91,12 @@ public class DecompressionStream : Stream
 
     private unsafe int Step(Span<byte> target)
     {
-        ObjectDisposedException.ThrowIf(_decompressor is null, this);
         fixed (byte* source = _input)
         fixed (byte* destination = target)
         {
             var input = new Native.Buffer { Data = source, Size = (nuint)_inputEnd, Position = (nuint)_inputStart };
             var output = new Native.Buffer { Data = destination, Size = (nuint)target.Length };
-            nuint hint = _decompressor.Stream(&output, &input);
+            nuint hint = _decompressor!.Stream(&output, &input);
             // A call without progress starts to expect the next frame, which need not come.
             if (output.Position > 0 || (int)input.Position != _inputStart) _expected = hint;
             _inputStart = (int)input.Position;
