@@ -238,4 +238,8 @@ public class ReadingTests
         Assert.Equal(1, again.GetInt("a.\"f g\".h"));
         Assert.Equal(TimeSpan.FromSeconds(10), again.GetTimeSpan("i"));
     }
+
+    [Fact]
+    public void The_defaults_of_the_actor_core_are_a_resource() =>
+        Assert.True(ConfigurationFactory.Default().HasPath("akka.actor"));
 }

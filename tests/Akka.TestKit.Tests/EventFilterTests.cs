@@ -78,7 +78,8 @@ public class EventFilterTests : Xunit2.TestKit
     [Fact]
     public void Filters_are_made_of_anything_and_can_be_joined()
     {
-        EventFilter.Custom(e => e is Info { Message: not null } && e.ToString().Contains("special")).ExpectOne(() => Sys.Log.Info("special"));
+        EventFilter.Custom(e => e is Info { Message: not null } && e.ToString().Contains("special"))
+            .ExpectOne(() => Sys.Log.Info("special"));
         EventFilter.Custom<Warning>(e => e.Message.ToString() == "w").ExpectOne(() => Sys.Log.Warning("w"));
         EventFilter.Info("i").And.Warning("w").Expect(2, () =>
         {

@@ -26,7 +26,8 @@ public class TestSchedulerTests : Xunit2.TestKit
     public void What_repeats_comes_once_for_each_interval()
     {
         var cancelable = new Cancelable(Scheduler.Advanced);
-        Scheduler.ScheduleTellRepeatedly(TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1), TestActor, "tick", ActorRefs.NoSender, cancelable);
+        Scheduler.ScheduleTellRepeatedly(
+            TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1), TestActor, "tick", ActorRefs.NoSender, cancelable);
         for (var i = 0; i < 3; i++)
         {
             Scheduler.Advance(TimeSpan.FromSeconds(1));

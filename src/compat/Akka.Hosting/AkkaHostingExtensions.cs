@@ -58,7 +58,8 @@ public static class AkkaHostingExtensions
     public static AkkaConfigurationBuilder AddHocon(this AkkaConfigurationBuilder builder, Config hocon, HoconAddMode addMode) =>
         builder.AddHocon(hocon, addMode);
 
-    public static AkkaConfigurationBuilder AddHoconFile(this AkkaConfigurationBuilder builder, string hoconFilePath, HoconAddMode addMode) =>
+    public static AkkaConfigurationBuilder AddHoconFile(
+        this AkkaConfigurationBuilder builder, string hoconFilePath, HoconAddMode addMode) =>
         builder.AddHocon(ConfigurationFactory.ParseString(File.ReadAllText(hoconFilePath)), addMode);
 
     /// <summary>Starts actors when the host starts, in the order of the calls.</summary>

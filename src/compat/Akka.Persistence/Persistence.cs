@@ -39,7 +39,7 @@ public class Persistence : ExtensionIdProvider<PersistenceExtension>
 }
 
 /// <summary>
-/// Starts each journal and each snapshot store that is asked for once, as a system actor. A plugin is the section at its configuration path:
+/// Starts each journal and each snapshot store that is asked for once, as a system actor. A plugin is the section at its path:
 /// <c>class</c> names the actor type, whose constructor takes that section or nothing, and <c>plugin-dispatcher</c> where it runs.
 /// </summary>
 public class PersistenceExtension : IExtension

@@ -128,7 +128,9 @@ public class Persistent : IPersistentRepresentation, IEquatable<IPersistentRepre
         new Persistent(payload, SequenceNr, PersistenceId, Manifest, IsDeleted, Sender, WriterGuid, Timestamp);
 
     public IPersistentRepresentation WithManifest(string manifest) =>
-        manifest == Manifest ? this : new Persistent(Payload, SequenceNr, PersistenceId, manifest, IsDeleted, Sender, WriterGuid, Timestamp);
+        manifest == Manifest
+            ? this
+            : new Persistent(Payload, SequenceNr, PersistenceId, manifest, IsDeleted, Sender, WriterGuid, Timestamp);
 
     public IPersistentRepresentation WithTimestamp(long newTimestamp) =>
         new Persistent(Payload, SequenceNr, PersistenceId, Manifest, IsDeleted, Sender, WriterGuid, newTimestamp);

@@ -7,7 +7,9 @@ using Xunit.Abstractions;
 
 namespace Akka.TestKit.Xunit2;
 
-/// <summary>The base class of xunit tests: an actor system for each test, terminated after it. With an output helper, the log is in its output.</summary>
+/// <summary>
+/// The base class of xunit tests: an actor system for each test, terminated after it. With an output helper, the log is in its output.
+/// </summary>
 public class TestKit : TestKitBase, IDisposable
 {
     protected readonly ITestOutputHelper Output;

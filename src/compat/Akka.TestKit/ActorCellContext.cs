@@ -3,8 +3,8 @@ using Akka.Actor;
 namespace Akka.TestKit;
 
 /// <summary>
-/// Keeps a test's thread in the place of its test actor, also after an await, which may continue on another thread: the context sets the cell
-/// around every continuation.
+/// Keeps a test's thread in the place of its test actor, also after an await, which may continue on another thread: it sets the cell around
+/// every continuation.
 /// </summary>
 internal sealed class ActorCellContext(ActorCell cell) : SynchronizationContext
 {

@@ -193,8 +193,12 @@ public abstract partial class TestKitBase
         _assertions.AssertEqual(expected, actual, comparer, hint ?? "");
 
     private Action<T, IActorRef> Fits<T>(Predicate<T> isMessage, string hint) => (message, sender) => _assertions.AssertTrue(
-        isMessage(message), "Got a message of the expected type <{2}> from {4}. Also expected {0} but the message {{{1}}} of type <{3}> did not match",
-        string.IsNullOrEmpty(hint) ? "the predicate to return true" : hint, message, typeof(T).FullName, message?.GetType().FullName, sender);
+        isMessage(message),
+        "Got a message of the expected type <{0}> from {1}, but the predicate does not hold for {2}.{3}",
+        typeof(T).FullName,
+        sender,
+        message,
+        Hint(hint));
 
     private Action<T, IActorRef> Fits<T>(Func<T, IActorRef, bool> isMessage, string hint) => (message, sender) =>
         Fits<T>(m => isMessage(m, sender), hint)(message, sender);
@@ -208,7 +212,8 @@ public abstract partial class TestKitBase
     private Action<T, IActorRef> OneOf<T>(IEnumerable<T> messages) => (message, _) =>
     {
         var all = new List<T>(messages);
-        _assertions.AssertTrue(all.Contains(message), "Found unexpected message {0}, expected one of [{1}]", message, string.Join(", ", all));
+        _assertions.AssertTrue(
+            all.Contains(message), "Found unexpected message {0}, expected one of [{1}]", message, string.Join(", ", all));
     };
 
     private async ValueTask<T> Expect<T>(
@@ -265,7 +270,14 @@ public abstract partial class TestKitBase
         var envelope = await Take(Min(limit, duration), blocking, cancellationToken);
         _lastWasNoMsg = true;
         if (envelope != null)
-            _assertions.Fail("Received {0} of type {1} from {2}, but expected no message", envelope.Message, envelope.Message.GetType(), envelope.Sender);
+        {
+            _assertions.Fail(
+                "Received {0} of type {1} from {2}, but expected no message",
+                envelope.Message,
+                envelope.Message.GetType(),
+                envelope.Sender);
+        }
+
         return true;
     }
 }

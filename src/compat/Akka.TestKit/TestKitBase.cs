@@ -101,7 +101,8 @@ public abstract partial class TestKitBase : IActorRefFactory
     public IActorRef ChildActorOf(Props props, string name, CancellationToken cancellationToken = default) =>
         Wait(ChildActorOfAsync(props, name, cancellationToken));
 
-    public IActorRef ChildActorOf(Props props, CancellationToken cancellationToken = default) => ChildActorOf(props, null, cancellationToken);
+    public IActorRef ChildActorOf(Props props, CancellationToken cancellationToken = default) =>
+        ChildActorOf(props, null, cancellationToken);
 
     public Task<IActorRef> ChildActorOfAsync(Props props, string name, CancellationToken cancellationToken = default)
     {
@@ -154,7 +155,8 @@ public abstract partial class TestKitBase : IActorRefFactory
 
     public virtual TestLatch CreateTestLatch(int count = 1) => new DilatedLatch(Dilated, TestKitSettings.DefaultTimeout, count);
 
-    public TimeSpan Dilated(TimeSpan duration) => duration == Timeout.InfiniteTimeSpan ? duration : duration * TestKitSettings.TestTimeFactor;
+    public TimeSpan Dilated(TimeSpan duration) =>
+        duration == Timeout.InfiniteTimeSpan ? duration : duration * TestKitSettings.TestTimeFactor;
 
     /// <summary>Terminates the system and waits for it.</summary>
     public virtual void Shutdown(TimeSpan? duration = null, bool verifySystemShutdown = false) =>

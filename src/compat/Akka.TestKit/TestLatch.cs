@@ -46,7 +46,8 @@ public class TestLatch
     public void Ready(TimeSpan timeout)
     {
         var limit = _dilate(timeout);
-        if (!_latch.Wait(limit)) throw new TimeoutException($"The latch did not open within {limit}, {_latch.CurrentCount} counts are missing.");
+        if (!_latch.Wait(limit))
+            throw new TimeoutException($"The latch did not open within {limit}, {_latch.CurrentCount} counts are missing.");
     }
 
     public void Ready() => Ready(_defaultTimeout);

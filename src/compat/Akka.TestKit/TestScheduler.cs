@@ -7,8 +7,8 @@ namespace Akka.TestKit;
 
 /// <summary>
 /// A scheduler whose time passes only when the test says so. Select it with
-/// <c>akka.scheduler.implementation = "Akka.TestKit.TestScheduler, Akka.TestKit"</c>. What is due runs in the thread that advances the time, in the
-/// order of its times; what is due at the same time in the order in which it was scheduled.
+/// <c>akka.scheduler.implementation = "Akka.TestKit.TestScheduler, Akka.TestKit"</c>. What is due runs in the thread that advances the
+/// time, in the order of its times; what is due at the same time in the order in which it was scheduled.
 /// </summary>
 public class TestScheduler : IScheduler, IAdvancedScheduler
 {

@@ -57,8 +57,8 @@ public abstract class AsyncWriteJournal : WriteJournalBase, IAsyncRecovery
     public abstract Task<long> ReadHighestSequenceNrAsync(string persistenceId, long fromSequenceNr);
 
     /// <summary>
-    /// Writes each <see cref="AtomicWrite"/> completely or not at all. The result is null when all were accepted, or has one entry for each of
-    /// them: null, or why it was rejected. A faulted task means that nobody knows what was written.
+    /// Writes each <see cref="AtomicWrite"/> completely or not at all. The result is null when all were accepted, or has one entry for each:
+    /// null, or why it was rejected. A faulted task means that nobody knows what was written.
     /// </summary>
     protected abstract Task<IImmutableList<Exception>> WriteMessagesAsync(IEnumerable<AtomicWrite> messages);
 
@@ -137,7 +137,8 @@ public abstract class AsyncWriteJournal : WriteJournalBase, IAsyncRecovery
     private static WriteDone Done(WriteMessages message, string persistenceId, int count, Task<IImmutableList<Exception>> task)
     {
         if (task.IsFaulted) return new WriteDone(message, persistenceId, count, null, TryUnwrapException(task.Exception));
-        if (task.IsCanceled) return new WriteDone(message, persistenceId, count, null, new OperationCanceledException("the write was cancelled"));
+        if (task.IsCanceled)
+            return new WriteDone(message, persistenceId, count, null, new OperationCanceledException("the write was cancelled"));
         var results = task.Result;
         return results == null || results.Count == count
             ? new WriteDone(message, persistenceId, count, results, null)

@@ -34,7 +34,8 @@ public abstract class SnapshotStore : ActorBase
             case LoadSnapshot load:
                 _ = Run(
                     async () => new LoadSnapshotResult(
-                        await LoadAsync(load.PersistenceId, load.Criteria.Limit(load.ToSequenceNr)).ConfigureAwait(false), load.ToSequenceNr),
+                        await LoadAsync(load.PersistenceId, load.Criteria.Limit(load.ToSequenceNr)).ConfigureAwait(false),
+                        load.ToSequenceNr),
                     static e => new LoadSnapshotFailed(e),
                     sender,
                     Self);

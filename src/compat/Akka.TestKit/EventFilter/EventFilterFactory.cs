@@ -6,8 +6,8 @@ using Akka.TestKit.Internal;
 namespace Akka.TestKit;
 
 /// <summary>
-/// Makes filters for log events. Of <c>message</c> (the whole text), <c>start</c> and <c>contains</c> at most one is given; <c>source</c> is the
-/// event's log source.
+/// Makes filters for log events. Of <c>message</c> (the whole text), <c>start</c> and <c>contains</c> at most one is given;
+/// <c>source</c> is the event's log source.
 /// </summary>
 public class EventFilterFactory
 {

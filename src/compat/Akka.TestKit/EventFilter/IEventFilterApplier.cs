@@ -14,8 +14,8 @@ public interface IUnmutableFilter : IDisposable
 }
 
 /// <summary>
-/// Applies event filters to what happens while an action runs. Matching events do not reach the log. The numbers are exact: one event too many
-/// fails as well as one too few. After the action, missing events are waited for, akka.test.filter-leeway by default.
+/// Applies event filters to what happens while an action runs. Matching events do not reach the log. The numbers are exact: one event
+/// too many fails as well as one too few. After the action, missing events are waited for, akka.test.filter-leeway by default.
 /// </summary>
 public interface IEventFilterApplier
 {

@@ -5,7 +5,9 @@ using Akka.TestKit.TestEvent;
 
 namespace Akka.TestKit;
 
-/// <summary>The logger of systems under test: writes what no filter mutes, and shows dead letters and unhandled messages to the filters.</summary>
+/// <summary>
+/// The logger of systems under test: writes what no filter mutes, and shows dead letters and unhandled messages to the filters.
+/// </summary>
 public class TestEventListener : DefaultLogger
 {
     private readonly List<EventFilterBase> _filters = [];

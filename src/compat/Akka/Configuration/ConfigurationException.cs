@@ -14,7 +14,7 @@ public class ConfigurationException : AkkaException
     {
     }
 
-#pragma warning disable SYSLIB0051 // The official type still has the constructor of the old serialisation; it is kept for source compatibility.
+#pragma warning disable SYSLIB0051 // The official type still has the constructor of the old serialisation.
     protected ConfigurationException(SerializationInfo info, StreamingContext context) : base(info, context)
     {
     }
