@@ -63,6 +63,9 @@ public sealed class RaftCore
     /// <summary>The latest term this member knows of.</summary>
     public Term Term => _hardState.Term;
 
+    /// <summary>Term and vote as of the last step, durable or not.</summary>
+    public HardState HardState => _hardState;
+
     /// <summary>Who leads in this term, as far as known.</summary>
     public NodeId Leader { get; private set; } = NodeId.None;
 

@@ -1,0 +1,198 @@
+using System.Collections.Immutable;
+using Akka;
+using Akka.Actor;
+using Chronik.Groups;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions.Controller;
+using Chronik.Partitions.Groups;
+using Chronik.Partitions.Replicas;
+using Chronik.Protocol;
+using Chronik.Storage;
+
+namespace Chronik.Partitions;
+
+/// <summary>What a node is told at start.</summary>
+public sealed record ChronikNodeOptions
+{
+    /// <summary>Where clients reach this node.</summary>
+    public required ImmutableArray<BrokerEndpoint> Endpoints { get; init; }
+
+    /// <summary>The node's rack, or null.</summary>
+    public string? Rack { get; init; }
+
+    /// <summary>The node's own values of Kafka's broker keys.</summary>
+    public BrokerSettings Settings { get; init; } = new();
+
+    /// <summary>The limits of its partitions.</summary>
+    public PartitionLimits Limits { get; init; } = new();
+
+    /// <summary>The limits of its group coordinators.</summary>
+    public GroupLimits GroupLimits { get; init; } = new();
+
+    /// <summary>How often a Raft group that waits for a leader is ticked.</summary>
+    public TimeSpan TickInterval { get; init; } = TimeSpan.FromMilliseconds(100);
+}
+
+/// <summary>
+/// One node of Chronik inside an actor system: its replicas, its controller and its coordinators, on a storage that is already open.
+/// </summary>
+/// <remarks>Stops with the actor system's CoordinatedShutdown (phase service-stop). The storage stays its owner's to close, afterwards.</remarks>
+public sealed class ChronikNode : IBrokerNode
+{
+    private static readonly TimeSpan OffsetsTopicTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
+
+    private readonly NodeStorage _storage;
+    private readonly PartitionDirectory _directory = new();
+    private readonly GroupCoordinatorDirectory _coordinators = new();
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<NodeActors> _actors = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly IActorRef _root;
+    private readonly string _dataDirectory;
+    private volatile MetadataImage _metadata = MetadataImage.Empty;
+
+    private ChronikNode(ActorSystem system, NodeStorage storage, BufferPool buffers, TimeProvider time, string dataDirectory, ChronikNodeOptions options)
+    {
+        _storage = storage;
+        _dataDirectory = dataDirectory;
+        Settings = options.Settings;
+        Ticker ticker = new(time, options.TickInterval);
+        NodeContext node = new(storage.Identity.NodeId, storage, buffers, time, ticker, options.Limits);
+        ControllerSetup controller = new(
+            node, _directory, storage.Identity.ClusterId, options.Endpoints, options.Rack, options.Settings, Publish);
+        NodeSetup setup = new(
+            node,
+            _directory,
+            _coordinators,
+            partition => throw new InvalidOperationException($"no coordinator for {partition.Name}"),
+            controller,
+            actors => _actors.TrySetResult(actors),
+            _ => CheckReady());
+        _root = system.ActorOf(Props.Create(() => new NodeActor(setup)), "chronik");
+        storage.CheckpointWanted += group => _actors.Task.ContinueWith(
+            actors => actors.Result.Partitions.Tell(new CheckpointNeeded(group), ActorRefs.NoSender),
+            TaskContinuationOptions.ExecuteSynchronously);
+        CoordinatedShutdown.Get(system).AddTask(CoordinatedShutdown.PhaseServiceStop, "chronik-node", async () =>
+        {
+            await _root.GracefulStop(StopTimeout).ConfigureAwait(false);
+            ticker.Dispose();
+            return Done.Instance;
+        });
+    }
+
+    /// <summary>Starts a node. It serves once <see cref="Ready"/> completes.</summary>
+    public static ChronikNode Start(
+        ActorSystem system, NodeStorage storage, BufferPool buffers, TimeProvider time, string dataDirectory, ChronikNodeOptions options) =>
+        new(system, storage, buffers, time, dataDirectory, options);
+
+    /// <summary>Completes when the metadata is loaded and every replica of this node leads.</summary>
+    public Task Ready => _ready.Task;
+
+    /// <summary>How many replicas of this node lead, and how many there are: progress while the node becomes ready.</summary>
+    public (int Leading, int All) Progress
+    {
+        get
+        {
+            ICollection<Partition> all = _directory.All;
+            return (all.Count(partition => partition.View.IsLeader), all.Count);
+        }
+    }
+
+    /// <inheritdoc/>
+    public NodeId Id => _storage.Identity.NodeId;
+
+    /// <inheritdoc/>
+    public string ClusterId => _storage.Identity.ClusterId;
+
+    /// <inheritdoc/>
+    public MetadataImage Metadata => _metadata;
+
+    /// <inheritdoc/>
+    public BrokerSettings Settings { get; }
+
+    /// <inheritdoc/>
+    public StorageStatus Storage => new(_dataDirectory, -1, _storage.FreeBytes, _storage.Failure?.Message);
+
+    /// <inheritdoc/>
+    public Partition? Find(TopicPartition name) =>
+        _metadata.Topics.TryGetValue(name.Topic, out TopicImage? topic) ? Find(topic.Id, name.Partition) : null;
+
+    /// <inheritdoc/>
+    public Partition? Find(TopicId topic, int partition) => _directory.Find(new GroupId(topic, partition));
+
+    /// <inheritdoc/>
+    public Task<IActorRef> ActorOfAsync(Props props, string name) => _root.Ask<IActorRef>(new StartChild(props, name), Replies.Timeout);
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<ItemResult>> SubmitAsync(MetadataCommand command, TimeSpan timeout)
+    {
+        NodeActors actors = await _actors.Task.ConfigureAwait(false);
+        try
+        {
+            return await actors.Controller.Ask<IReadOnlyList<ItemResult>>(new Submit(command, timeout), timeout + Replies.Timeout).ConfigureAwait(false);
+        }
+        catch (AskTimeoutException e)
+        {
+            throw new TimeoutException($"the metadata was not changed within {timeout}", e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task<(KafkaError Error, NodeId Coordinator)> FindGroupCoordinatorAsync(string groupId)
+    {
+        if (!_metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out TopicImage? topic))
+        {
+            await CreateOffsetsTopicAsync().ConfigureAwait(false);
+            if (!_metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out topic)) return (KafkaError.CoordinatorNotAvailable, NodeId.None);
+        }
+
+        int number = GroupCoordinator.PartitionFor(groupId, topic.Partitions.Length);
+        Partition? partition = Find(topic.Id, number);
+        return partition is { View.IsLeader: true } ? (KafkaError.None, Id) : (KafkaError.CoordinatorNotAvailable, NodeId.None);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IResponseMessage?> AskGroupCoordinatorAsync(string groupId, IRequestMessage request, short version, RequestOrigin origin)
+    {
+        if (!_metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out TopicImage? topic)) return null;
+        int number = GroupCoordinator.PartitionFor(groupId, topic.Partitions.Length);
+        if (_coordinators.Find(number) is not { } coordinator) return null;
+        return await AskCoordinatorAsync(coordinator, request, version, origin).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public async Task<IReadOnlyList<IResponseMessage>> AskAllGroupCoordinatorsAsync(IRequestMessage request, short version, RequestOrigin origin) =>
+        await Task.WhenAll(_coordinators.All.Select(coordinator => AskCoordinatorAsync(coordinator, request, version, origin))).ConfigureAwait(false);
+
+    /// <summary>A join or a sync waits for other members, so there is no bound here: the coordinator answers in its own time.</summary>
+    private static Task<IResponseMessage> AskCoordinatorAsync(IActorRef coordinator, IRequestMessage request, short version, RequestOrigin origin) =>
+        coordinator.Ask<IResponseMessage>(new GroupRequest(request, version, origin), Timeout.InfiniteTimeSpan);
+
+    private Task<IReadOnlyList<ItemResult>> CreateOffsetsTopicAsync() => SubmitAsync(
+        new CreateTopics(
+        [
+            new NewTopic
+            {
+                Name = TopicNames.ConsumerOffsets,
+                PartitionCount = BrokerConfigs.IntValue(_metadata, Id, Settings, "offsets.topic.num.partitions"),
+                ReplicationFactor = BrokerConfigs.IntValue(_metadata, Id, Settings, "offsets.topic.replication.factor"),
+                Configs = [KeyValuePair.Create<string, string?>(TopicConfigs.CleanupPolicy, "compact")],
+            },
+        ]),
+        OffsetsTopicTimeout);
+
+    private void Publish(MetadataImage image)
+    {
+        _metadata = image;
+        CheckReady();
+    }
+
+    private void CheckReady()
+    {
+        MetadataImage image = _metadata;
+        if (_ready.Task.IsCompleted || image.ClusterId.Length == 0) return;
+        if (Progress.Leading < 1 + image.ReplicaCounts.GetValueOrDefault(Id)) return; // One more for the metadata itself.
+        _ready.TrySetResult();
+    }
+}

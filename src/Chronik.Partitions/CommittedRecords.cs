@@ -1,0 +1,40 @@
+using Chronik.Model;
+using Chronik.Protocol.RecordBatches;
+
+namespace Chronik.Partitions;
+
+/// <summary>Reads a partition's committed records from its start, for coordinators and the controller, which are views of a log.</summary>
+internal static class CommittedRecords
+{
+    private const int ReadBytes = 1 << 20;
+
+    /// <summary>Takes a record; what it wants to keep it copies.</summary>
+    public delegate void Reader(in RecordView record);
+
+    /// <summary>Hands every record from the log start up to the high watermark to <paramref name="reader"/>, in order.</summary>
+    public static void ForEach(PartitionView view, Reader reader)
+    {
+        KafkaOffset next = view.LogStartOffset;
+        while (next < view.HighWatermark)
+        {
+            BufferSlice batches = view.Log.ReadBatches(next, view.HighWatermark, ReadBytes);
+            Invariant.Require(batches.Length > 0);
+            try
+            {
+                for (int at = 0; at < batches.Length;)
+                {
+                    RecordBatchView batch = new(batches.Span[at..]);
+                    foreach (RecordView record in batch.Records())
+                        if (record.Offset >= view.LogStartOffset)
+                            reader(record);
+                    next = batch.NextOffset;
+                    at += (int)batch.Size;
+                }
+            }
+            finally
+            {
+                batches.Release();
+            }
+        }
+    }
+}

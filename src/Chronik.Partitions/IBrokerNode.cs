@@ -1,0 +1,63 @@
+using Akka.Actor;
+using Chronik.Groups;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Protocol;
+
+namespace Chronik.Partitions;
+
+/// <summary>
+/// A running node, as the gateway uses it: its partitions, the cluster's metadata, and the coordinators of the groups it hosts.
+/// Thread-safe.
+/// </summary>
+public interface IBrokerNode
+{
+    /// <summary>This node.</summary>
+    NodeId Id { get; }
+
+    /// <summary>The cluster's id.</summary>
+    string ClusterId { get; }
+
+    /// <summary>The metadata as far as it is committed and applied here; empty until the node is ready.</summary>
+    MetadataImage Metadata { get; }
+
+    /// <summary>This node's own configuration, as far as metadata depends on it.</summary>
+    BrokerSettings Settings { get; }
+
+    /// <summary>Where this node keeps its data, and how full that is.</summary>
+    StorageStatus Storage { get; }
+
+    /// <summary>The replica of a partition that this node hosts, by name; null when the topic does not exist or the replica is elsewhere.</summary>
+    Partition? Find(TopicPartition name);
+
+    /// <summary>The replica of a partition that this node hosts, by topic id.</summary>
+    Partition? Find(TopicId topic, int partition);
+
+    /// <summary>Makes an actor below /user/chronik.</summary>
+    Task<IActorRef> ActorOfAsync(Props props, string name);
+
+    /// <summary>
+    /// Changes the metadata. Completes with one result for each item, once what was granted is committed, applied, and the
+    /// new partitions of this node lead. Fails with <see cref="TimeoutException"/> when that takes too long; the change may still come true.
+    /// </summary>
+    Task<IReadOnlyList<ItemResult>> SubmitAsync(MetadataCommand command, TimeSpan timeout);
+
+    /// <summary>Who coordinates a group. Creates __consumer_offsets when it does not exist yet.</summary>
+    Task<(KafkaError Error, NodeId Coordinator)> FindGroupCoordinatorAsync(string groupId);
+
+    /// <summary>
+    /// Hands a request about one group to its coordinator on this node. Null when the coordinator is not here, or its partition does
+    /// not lead at the moment: the caller answers NOT_COORDINATOR.
+    /// </summary>
+    Task<IResponseMessage?> AskGroupCoordinatorAsync(string groupId, IRequestMessage request, short version, RequestOrigin origin);
+
+    /// <summary>Hands a request to every group coordinator of this node; their answers, in no order.</summary>
+    Task<IReadOnlyList<IResponseMessage>> AskAllGroupCoordinatorsAsync(IRequestMessage request, short version, RequestOrigin origin);
+}
+
+/// <summary>Where a node keeps its data, and how full that is.</summary>
+/// <param name="DataDirectory">The folder.</param>
+/// <param name="TotalBytes">The size of the disk; -1 when unknown.</param>
+/// <param name="FreeBytes">What is free on it; -1 when unknown.</param>
+/// <param name="Failure">Why storage has stopped; null while it works.</param>
+public sealed record StorageStatus(string DataDirectory, long TotalBytes, long FreeBytes, string? Failure);

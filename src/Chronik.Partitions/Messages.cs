@@ -1,0 +1,49 @@
+using Chronik.Metadata;
+using Chronik.Model;
+
+namespace Chronik.Partitions;
+
+/// <summary>To a replica: propose what has gathered. It queues behind the appends already in the mailbox, so that they form one step.</summary>
+internal sealed class ProposeGathered
+{
+    public static readonly ProposeGathered Instance = new();
+}
+
+/// <summary>To a replica, from the WAL thread: the entries up to <paramref name="Last"/> are durable, or will never be.</summary>
+internal sealed record DiskDone(LogIndex Last, Term Term, Exception? Failure);
+
+/// <summary>To a replica, from the ticker.</summary>
+internal sealed class Tick
+{
+    public static readonly Tick Instance = new();
+}
+
+/// <summary>To a replica, from storage or itself: write a checkpoint, so that the WAL can drop what is covered.</summary>
+internal sealed class WriteCheckpoint
+{
+    public static readonly WriteCheckpoint Instance = new();
+}
+
+/// <summary>To a replica, from the checkpointer: the checkpoint through <paramref name="Index"/> is durable, or failed.</summary>
+internal sealed record CheckpointDone(LogIndex Index, Exception? Failure);
+
+/// <summary>To a replica: drop what the topic's retention no longer keeps, and producers that expired.</summary>
+internal sealed class ApplyRetention
+{
+    public static readonly ApplyRetention Instance = new();
+}
+
+/// <summary>To a replica: the topic's settings changed.</summary>
+internal sealed record TopicConfigChanged(TopicConfig Config);
+
+/// <summary>To a replica: make what lies before an offset unreadable.</summary>
+internal sealed record DeleteRecords(KafkaOffset Before);
+
+/// <summary>To a replica: list the producers.</summary>
+internal sealed class DescribeProducers
+{
+    public static readonly DescribeProducers Instance = new();
+}
+
+/// <summary>Published on the event stream by a replica: it leads now and its watermark is current, or it leads no longer.</summary>
+internal sealed record LeadershipChanged(Partition Partition, bool Leads, LeaderEpoch Epoch);

@@ -1,0 +1,58 @@
+using Akka.Actor;
+using Akka.Event;
+using Chronik.Model;
+using Chronik.Partitions.Controller;
+using Chronik.Partitions.Groups;
+using Chronik.Partitions.Replicas;
+
+namespace Chronik.Partitions;
+
+/// <summary>/user/chronik: the parent of everything a node runs.</summary>
+/// <remarks>
+/// <code>
+///   node ------- StartChild ----------> chronik -- makes the child, answers with its ref
+///   replicas --- LeadershipChanged ---> chronik -- counts them towards readiness
+///   mailboxes of replicas that are gone - SuppressedDeadLetter(AppendRequest) --> chronik -- refuses the append
+/// </code>
+/// Its children hold what can be rebuilt from disk, so one that fails is restarted, unless it failed to start.
+/// </remarks>
+internal sealed class NodeActor : ReceiveActor
+{
+    public NodeActor(NodeSetup setup)
+    {
+        IActorRef partitions = Context.ActorOf(Props.Create(() => new PartitionsActor(setup.Node, setup.Directory)), "partitions");
+        IActorRef groups = Context.ActorOf(
+            Props.Create(() => new GroupsActor(setup.Coordinators, setup.Directory.All, setup.Coordinator)), "groups");
+        IActorRef controller = Context.ActorOf(Props.Create(() => new ControllerActor(setup.Controller, partitions, groups)), "controller");
+        setup.Started(new NodeActors(partitions, controller));
+        Context.System.EventStream.Subscribe(Self, typeof(LeadershipChanged));
+        Context.System.EventStream.Subscribe(Self, typeof(SuppressedDeadLetter));
+        Receive<StartChild>(start => Sender.Tell(Context.ActorOf(start.Props, start.Name)));
+        Receive<LeadershipChanged>(changed => setup.LeadershipChanged(changed));
+        Receive<SuppressedDeadLetter>(letter => (letter.Message as AppendRequest)?.Refuse(
+            KafkaError.NotLeaderOrFollower, "the replica stopped before it took the batch"));
+    }
+}
+
+/// <summary>To /user/chronik: make a child. Answered with its ref.</summary>
+internal sealed record StartChild(Props Props, string Name);
+
+/// <summary>The actors that the node talks to.</summary>
+internal sealed record NodeActors(IActorRef Partitions, IActorRef Controller);
+
+/// <summary>What /user/chronik is made from.</summary>
+/// <param name="Node">What the node's actors share.</param>
+/// <param name="Directory">The replicas of this node.</param>
+/// <param name="Coordinators">The group coordinators of this node.</param>
+/// <param name="Coordinator">How a coordinator is made.</param>
+/// <param name="Controller">What the controller is made from.</param>
+/// <param name="Started">Told the actors as soon as they exist.</param>
+/// <param name="LeadershipChanged">Told each change, on the actor's thread.</param>
+internal sealed record NodeSetup(
+    NodeContext Node,
+    PartitionDirectory Directory,
+    GroupCoordinatorDirectory Coordinators,
+    Func<Partition, Props> Coordinator,
+    ControllerSetup Controller,
+    Action<NodeActors> Started,
+    Action<LeadershipChanged> LeadershipChanged);

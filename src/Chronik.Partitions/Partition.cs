@@ -1,0 +1,81 @@
+using Akka.Actor;
+using Chronik.Model;
+
+namespace Chronik.Partitions;
+
+/// <summary>
+/// The handle of a replica that this node hosts: its published view, its waiting readers and its actor. Thread-safe; stays valid, and
+/// shows a view that serves nothing, after the replica is gone.
+/// </summary>
+public sealed class Partition
+{
+    private volatile PartitionView _view;
+
+    internal Partition(TopicPartition name, GroupId group, IActorRef replica, PartitionView view)
+    {
+        Name = name;
+        Group = group;
+        Replica = replica;
+        _view = view;
+    }
+
+    /// <summary>The partition's name.</summary>
+    public TopicPartition Name { get; }
+
+    /// <summary>The partition's identity.</summary>
+    public GroupId Group { get; }
+
+    /// <summary>The replica's actor.</summary>
+    public IActorRef Replica { get; }
+
+    /// <summary>What the replica shows at this moment.</summary>
+    public PartitionView View => _view;
+
+    /// <summary>The readers that wait for more.</summary>
+    public FetchWaiters Waiters { get; } = new();
+
+    /// <summary>Sends a batch to the replica; its sink is always told how it ended. Batches of one caller are appended in order.</summary>
+    public void Append(AppendRequest request)
+    {
+        request.Batch.Retain();
+        Replica.Tell(request, ActorRefs.NoSender);
+    }
+
+    /// <summary>
+    /// Makes every record before <paramref name="before"/> unreadable, for good; <see cref="KafkaOffset.Unknown"/> stands for the high
+    /// watermark (KIP-107). Completes when that would survive a crash.
+    /// </summary>
+    public Task<DeleteRecordsResult> DeleteRecordsAsync(KafkaOffset before) =>
+        Replica.Ask<DeleteRecordsResult>(new DeleteRecords(before), Replies.Timeout);
+
+    /// <summary>The idempotent producers that the partition remembers.</summary>
+    public Task<IReadOnlyList<ProducerSummary>> DescribeProducersAsync() =>
+        Replica.Ask<IReadOnlyList<ProducerSummary>>(DescribeProducers.Instance, Replies.Timeout);
+
+    /// <summary>Replaces the view and wakes whoever waited for it.</summary>
+    internal void Publish(PartitionView view)
+    {
+        PartitionView before = _view;
+        _view = view;
+        if (view.IsLeader == before.IsLeader && view.Failure == before.Failure) Waiters.Advance(view.HighWatermark);
+        else Waiters.WakeAll(view.HighWatermark);
+    }
+}
+
+/// <summary>How DeleteRecords ended.</summary>
+/// <param name="Error">None, or why nothing was deleted.</param>
+/// <param name="LowWatermark">The partition's first readable offset now.</param>
+public sealed record DeleteRecordsResult(KafkaError Error, KafkaOffset LowWatermark);
+
+/// <summary>One producer as DescribeProducers shows it (KIP-664).</summary>
+/// <param name="ProducerId">Its id.</param>
+/// <param name="ProducerEpoch">Its epoch.</param>
+/// <param name="LastSequence">The sequence of its last record.</param>
+/// <param name="LastTimestampMs">When its last batch was appended, in milliseconds since 1970.</param>
+public sealed record ProducerSummary(long ProducerId, short ProducerEpoch, int LastSequence, long LastTimestampMs);
+
+internal static class Replies
+{
+    /// <summary>How long an actor of the same node may take before the asker gives up: far longer than any healthy disk needs.</summary>
+    public static readonly TimeSpan Timeout = TimeSpan.FromSeconds(30);
+}

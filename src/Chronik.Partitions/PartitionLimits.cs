@@ -1,0 +1,23 @@
+namespace Chronik.Partitions;
+
+/// <summary>The limits of a node's partitions: each with its default and what happens at it.</summary>
+public sealed record PartitionLimits
+{
+    /// <summary>
+    /// Bytes of appends that one partition may hold before they are committed. An append beyond it is refused with KAFKA_STORAGE_ERROR,
+    /// which clients retry. Key: chronik.limits.partition-inflight-bytes.
+    /// </summary>
+    public long PartitionInflightBytes { get; init; } = 64L << 20;
+
+    /// <summary>
+    /// Idempotent producers that one partition remembers; at the limit those that wrote longest ago are forgotten, and their next
+    /// batch is taken as a first one. Key: chronik.limits.partition-producers.
+    /// </summary>
+    public int PartitionProducers { get; init; } = 50_000;
+
+    /// <summary>How long an idle producer is remembered (Kafka: producer.id.expiration.ms). Key: chronik.producer-expiration.</summary>
+    public TimeSpan ProducerExpiration { get; init; } = TimeSpan.FromDays(1);
+
+    /// <summary>How often retention is applied (Kafka: log.retention.check.interval.ms). Key: chronik.retention-check-interval.</summary>
+    public TimeSpan RetentionCheckInterval { get; init; } = TimeSpan.FromMinutes(5);
+}

@@ -1,0 +1,202 @@
+using Akka.Actor;
+using Akka.Event;
+using Akka.Persistence;
+using Chronik.Metadata;
+using Chronik.Model;
+
+namespace Chronik.Partitions.Replicas;
+
+/// <summary>
+/// Knows which replicas live on this node, also before the cluster's metadata can be read; creates and supervises them.
+/// </summary>
+/// <remarks>
+/// <code>
+///   controller -- AssignReplicas, UnassignReplicas, ConfigureTopic --> partitions -- creates --> replica
+///   controller -- ReplicasAre (the whole truth, once it is loaded) --> partitions
+///   storage ----- CheckpointNeeded ----------------------------------> partitions -- WriteCheckpoint --> replica
+///   own timer --- ApplyRetention ------------------------------------> partitions -- ApplyRetention ---> replicas
+///   replica ----- Terminated ----------------------------------------> partitions -- DeleteGroup (if it was unassigned) --> storage
+/// </code>
+/// Survives a restart: the assignments (Akka.Persistence). A replica that fails is stopped, not restarted: its state in memory can no
+/// longer be trusted, and its view says why.
+/// </remarks>
+internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
+{
+    private const int EventsPerSnapshot = 1_000;
+
+    /// <summary>What holds until the metadata is loaded: nothing is dropped, everything is synced.</summary>
+    private static readonly TopicConfig UntilKnown = new()
+    {
+        IsCompacted = true,
+        IsDeleted = false,
+        RetentionMs = -1,
+        RetentionBytes = -1,
+        SegmentBytes = 128 << 20,
+        SegmentMs = (long)TimeSpan.FromDays(7).TotalMilliseconds,
+        MaxMessageBytes = 64 << 20,
+        TimestampType = TimestampType.CreateTime,
+        TimestampBeforeMaxMs = long.MaxValue,
+        TimestampAfterMaxMs = long.MaxValue,
+        MinInsyncReplicas = 1,
+        Durability = Durability.Fsync,
+    };
+
+    private readonly NodeContext _node;
+    private readonly PartitionDirectory _directory;
+    private readonly ILoggingAdapter _logger = Context.GetLogger();
+    private readonly Dictionary<GroupId, ReplicaAssigned> _assigned = [];
+    private readonly Dictionary<IActorRef, GroupId> _leaving = [];
+    private readonly Dictionary<TopicId, TopicConfig> _configs = [];
+
+    public PartitionsActor(NodeContext node, PartitionDirectory directory)
+    {
+        _node = node;
+        _directory = directory;
+        Recover<ReplicaAssigned>(assigned => _assigned[assigned.Group] = assigned);
+        Recover<ReplicaUnassigned>(unassigned => _assigned.Remove(unassigned.Group));
+        Recover<SnapshotOffer>(offer =>
+        {
+            foreach (ReplicaAssigned assigned in ((ReplicaAssignments)offer.Snapshot).All) _assigned[assigned.Group] = assigned;
+        });
+        Recover<RecoveryCompleted>(_ => StartAll());
+        Command<AssignReplicas>(assign => Assign(assign.Replicas));
+        Command<UnassignReplicas>(unassign => Unassign(unassign.Groups));
+        Command<ReplicasAre>(Reconcile);
+        Command<ConfigureTopic>(Configure);
+        Command<CheckpointNeeded>(needed => _directory.Find(needed.Group)?.Replica.Tell(WriteCheckpoint.Instance));
+        Command<ApplyRetention>(retention =>
+        {
+            foreach (Partition partition in _directory.All) partition.Replica.Tell(retention);
+        });
+        Command<Terminated>(Removed);
+        Command<SaveSnapshotSuccess>(saved => DeleteMessages(saved.Metadata.SequenceNr));
+        Command<SaveSnapshotFailure>(failed => _logger.Warning("the list of replicas could not be saved as a snapshot: {0}", failed.Cause.Message));
+        Command<DeleteMessagesSuccess>(deleted => DeleteSnapshots(new SnapshotSelectionCriteria(deleted.ToSequenceNr - 1)));
+        Command<DeleteMessagesFailure>(failed => _logger.Warning("old events could not be deleted: {0}", failed.Cause.Message));
+        Command<DeleteSnapshotsSuccess>(_ => { });
+        Command<DeleteSnapshotsFailure>(failed => _logger.Warning("old snapshots could not be deleted: {0}", failed.Cause.Message));
+    }
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    public override string PersistenceId => "replicas";
+
+    protected override SupervisorStrategy SupervisorStrategy() => new OneForOneStrategy(_ => Directive.Stop);
+
+    private void StartAll()
+    {
+        Timers.StartPeriodicTimer(nameof(ApplyRetention), ApplyRetention.Instance, _node.Limits.RetentionCheckInterval);
+        foreach (ReplicaAssigned assigned in _assigned.Values) Start(assigned);
+        if (!_assigned.ContainsKey(GroupId.Metadata))
+            Assign([new ReplicaAssigned(GroupId.Metadata, new TopicPartition(TopicNames.ClusterMetadata, 0), [_node.Self])]);
+    }
+
+    private void Assign(IReadOnlyList<ReplicaAssigned> replicas)
+    {
+        List<ReplicaAssigned> added = [.. replicas.Where(replica => !_assigned.ContainsKey(replica.Group))];
+        if (added.Count == 0) return;
+        foreach (ReplicaAssigned replica in added) _assigned.Add(replica.Group, replica);
+        PersistAll(added, replica =>
+        {
+            Start(replica);
+            SnapshotNowAndThen();
+        });
+    }
+
+    private void Unassign(IReadOnlyList<GroupId> groups)
+    {
+        List<ReplicaUnassigned> removed = [.. groups.Where(_assigned.ContainsKey).Select(group => new ReplicaUnassigned(group))];
+        if (removed.Count == 0) return;
+        foreach (ReplicaUnassigned unassigned in removed)
+        {
+            _assigned.Remove(unassigned.Group);
+            _configs.Remove(unassigned.Group.Topic);
+        }
+
+        PersistAll(removed, unassigned =>
+        {
+            if (_directory.Find(unassigned.Group) is { } partition)
+            {
+                _leaving.Add(partition.Replica, unassigned.Group);
+                partition.Replica.Tell(ReplicaRemoved.Instance);
+            }
+
+            SnapshotNowAndThen();
+        });
+    }
+
+    /// <summary>The metadata is loaded and says what must be here. Whatever else is here belongs to topics that were deleted.</summary>
+    private void Reconcile(ReplicasAre truth)
+    {
+        foreach ((TopicId topic, TopicConfig config) in truth.Configs) Configure(new ConfigureTopic(topic, config));
+        HashSet<GroupId> wanted = [GroupId.Metadata, .. truth.Replicas.Select(replica => replica.Group)];
+        Unassign([.. _assigned.Keys.Where(group => !wanted.Contains(group))]);
+        Assign(truth.Replicas);
+        foreach (GroupId orphan in _node.Storage.Recovered.Keys.Where(group => group.Partition >= 0 && !wanted.Contains(group)).ToList())
+        {
+            if (_assigned.ContainsKey(orphan) || _directory.Find(orphan) is not null) continue;
+            _logger.Info("{0} belongs to no topic: its files are deleted", orphan);
+            _node.Storage.DeleteGroup(orphan); // The node died between the end of its topic and the end of its files.
+        }
+    }
+
+    private void Configure(ConfigureTopic configure)
+    {
+        _configs[configure.Topic] = configure.Config;
+        foreach (Partition partition in _directory.All)
+            if (partition.Group.Topic == configure.Topic)
+                partition.Replica.Tell(new TopicConfigChanged(configure.Config));
+    }
+
+    private void Start(ReplicaAssigned assigned)
+    {
+        ReplicaSpec spec = new(assigned.Name, assigned.Group, assigned.Voters, ConfigOf(assigned), _directory.Add);
+        IActorRef replica = Context.ActorOf(Props.Create(() => new ReplicaActor(_node, spec)), ActorNames.Of(assigned));
+        Context.Watch(replica);
+    }
+
+    private TopicConfig ConfigOf(ReplicaAssigned assigned) =>
+        _configs.TryGetValue(assigned.Group.Topic, out TopicConfig? config) ? config : UntilKnown;
+
+    private void Removed(Terminated terminated)
+    {
+        if (!_leaving.Remove(terminated.ActorRef, out GroupId group)) return;
+        _directory.Remove(group);
+        _node.Storage.DeleteGroup(group);
+    }
+
+    private void SnapshotNowAndThen()
+    {
+        if (LastSequenceNr % EventsPerSnapshot == 0) SaveSnapshot(new ReplicaAssignments([.. _assigned.Values]));
+    }
+}
+
+/// <summary>Names of replica actors: readable, and free of what an actor path does not allow.</summary>
+internal static class ActorNames
+{
+    public static string Of(ReplicaAssigned replica) => $"{replica.Name.Topic}-{replica.Name.Partition}-{replica.Group.Topic.Value:N}";
+}
+
+/// <summary>Event: a replica lives here.</summary>
+internal sealed record ReplicaAssigned(GroupId Group, TopicPartition Name, IReadOnlyList<NodeId> Voters);
+
+/// <summary>Event: a replica lives here no longer.</summary>
+internal sealed record ReplicaUnassigned(GroupId Group);
+
+/// <summary>Snapshot: the replicas that live here.</summary>
+internal sealed record ReplicaAssignments(IReadOnlyList<ReplicaAssigned> All);
+
+/// <summary>To /partitions, from the controller: these replicas live here from now on.</summary>
+internal sealed record AssignReplicas(IReadOnlyList<ReplicaAssigned> Replicas);
+
+/// <summary>To /partitions, from the controller: these replicas, and their data, go.</summary>
+internal sealed record UnassignReplicas(IReadOnlyList<GroupId> Groups);
+
+/// <summary>To /partitions, from the controller once the metadata is loaded: exactly these replicas live here.</summary>
+internal sealed record ReplicasAre(IReadOnlyList<ReplicaAssigned> Replicas, IReadOnlyList<KeyValuePair<TopicId, TopicConfig>> Configs);
+
+/// <summary>To /partitions, from the controller: a topic's settings.</summary>
+internal sealed record ConfigureTopic(TopicId Topic, TopicConfig Config);
+
+/// <summary>To /partitions, from storage: a group holds too much of the WAL.</summary>
+internal sealed record CheckpointNeeded(GroupId Group);

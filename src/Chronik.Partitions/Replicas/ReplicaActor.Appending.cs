@@ -1,0 +1,208 @@
+using System.Runtime.InteropServices;
+using Akka.Actor;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Protocol.RecordBatches;
+using Chronik.Raft;
+using Chronik.Storage;
+
+namespace Chronik.Partitions.Replicas;
+
+/// <summary>From an append to its answer: gather, judge, stamp, propose, write, apply, answer.</summary>
+internal sealed partial class ReplicaActor : IWalCompletion
+{
+    private const int ApplyBytes = 1 << 20; // How much is read back from the WAL at a time when a restart applies its entries.
+
+    private readonly List<AppendRequest> _gathered = [];
+    private readonly List<ProposedEntry> _proposals = [];
+    private readonly Queue<PendingAppend> _pending = new();
+    private readonly List<BufferSlice> _applying = [];
+    private long _inflightBytes;
+
+    /// <summary>Puts an append beside those that came just before it. Whatever the mailbox holds becomes one step and one disk write.</summary>
+    private void Gather(AppendRequest request)
+    {
+        _gathered.Add(request);
+        if (_gathered.Count == 1) _self.Tell(ProposeGathered.Instance, ActorRefs.NoSender);
+    }
+
+    private void Propose()
+    {
+        _proposals.Clear();
+        KafkaOffset next = _core.NextOffset;
+        foreach (AppendRequest request in _gathered) Judge(request, ref next);
+        _gathered.Clear();
+        if (_proposals.Count > 0) Step(RaftInput.Propose(_proposals));
+    }
+
+    /// <summary>Decides on one append; a batch that is taken is stamped and becomes a proposal.</summary>
+    private void Judge(AppendRequest request, ref KafkaOffset next)
+    {
+        if (Refusal(request) is { } refusal)
+        {
+            request.Refuse(refusal.Error, refusal.Message);
+            return;
+        }
+
+        RecordBatchView batch = new(request.Batch.Span);
+        ProducerBatch producer = ProducerOf(batch);
+        if (producer.IsIdempotent)
+        {
+            SequenceVerdict verdict = _producers.Judge(producer, out KafkaOffset original);
+            if (verdict != SequenceVerdict.Append)
+            {
+                AnswerUnappended(request, verdict, producer, original);
+                return;
+            }
+        }
+
+        long appendTime = AppendResult.NoAppendTime;
+        KafkaOffset baseOffset = next;
+        next += batch.RecordCount;
+        if (_config.TimestampType == TimestampType.LogAppendTime)
+        {
+            appendTime = _node.NowMs;
+            RecordBatchStamp.SetLogAppendTime(request.Batch.Span, appendTime);
+        }
+
+        RecordBatchStamp.Place(request.Batch.Span, baseOffset, _core.Term.ToLeaderEpoch());
+        if (producer.IsIdempotent) _producers.Record(producer, baseOffset, next);
+        _proposals.Add(new ProposedEntry(EntryKind.Batch, next, request.Batch));
+        _pending.Enqueue(new PendingAppend(_core.LastIndex + _proposals.Count, request, baseOffset, appendTime, HoldsBatch: true));
+        _inflightBytes += request.Batch.Length;
+    }
+
+    private (KafkaError Error, string Message)? Refusal(AppendRequest request)
+    {
+        if (!_leads) return (KafkaError.NotLeaderOrFollower, "this node does not lead the partition at the moment");
+        if (!_node.Storage.HasRoom)
+            return (KafkaError.KafkaStorageError, $"the disk's reserve is reached: {_node.Storage.FreeBytes} bytes are free (chronik.storage.reserve)");
+        if (request.Acks == RequiredAcks.All && _spec.Voters.Count < _config.MinInsyncReplicas)
+            return (KafkaError.NotEnoughReplicas, $"{_spec.Voters.Count} in-sync replicas, min.insync.replicas is {_config.MinInsyncReplicas}");
+        if (_inflightBytes + request.Batch.Length > _node.Limits.PartitionInflightBytes && _inflightBytes > 0)
+            return (KafkaError.KafkaStorageError,
+                $"{_inflightBytes} bytes of this partition are in flight (chronik.limits.partition-inflight-bytes = {_node.Limits.PartitionInflightBytes})");
+        return null;
+    }
+
+    private void AnswerUnappended(AppendRequest request, SequenceVerdict verdict, in ProducerBatch producer, KafkaOffset original)
+    {
+        switch (verdict)
+        {
+            case SequenceVerdict.Fenced:
+                request.Refuse(KafkaError.InvalidProducerEpoch, $"producer {producer.ProducerId} has written with an epoch above {producer.Epoch}");
+                break;
+            case SequenceVerdict.OutOfOrder:
+                request.Refuse(KafkaError.OutOfOrderSequenceNumber, $"producer {producer.ProducerId}: sequence {producer.FirstSequence} is not the next one");
+                break;
+            default:
+                // The original may still be on its way to the disk: the answer waits for everything that is.
+                request.Batch.Release();
+                PendingAppend duplicate = new(_core.LastIndex + _proposals.Count, request, original, AppendResult.NoAppendTime, HoldsBatch: false);
+                if (_pending.Count == 0 && _proposals.Count == 0) Answer(duplicate);
+                else _pending.Enqueue(duplicate);
+                break;
+        }
+    }
+
+    private ProducerBatch ProducerOf(in RecordBatchView batch) => new(
+        batch.ProducerId,
+        batch.ProducerEpoch,
+        batch.BaseSequence,
+        batch.BaseSequence < 0 ? batch.BaseSequence : ProducerStates.SequenceAfter(batch.BaseSequence, batch.RecordCount - 1),
+        _node.NowMs);
+
+    private void Write()
+    {
+        _node.Storage.Wal.Append(new WalWrite
+        {
+            Group = _spec.Group,
+            HardState = _effects.HardState,
+            Entries = [.. _effects.Append],
+            Sync = _config.Durability == Durability.Fsync || _effects.HardState.HasValue,
+            Completion = this,
+        });
+    }
+
+    /// <summary>On the WAL thread: hands the result to the mailbox.</summary>
+    void IWalCompletion.Completed(WalWrite write, Exception? failure)
+    {
+        if (write.Entries.Count == 0 && failure is null) return;
+        LogEntry last = write.Entries.Count == 0 ? default : write.Entries[^1];
+        _self.Tell(new DiskDone(last.Index, last.Term, failure), ActorRefs.NoSender);
+    }
+
+    /// <summary>Appends what is committed to the log, shows it to readers, then answers the producers.</summary>
+    private void Apply()
+    {
+        int bytes = 0;
+        foreach (LogEntry entry in _effects.Committed)
+        {
+            if (entry.Kind != EntryKind.Batch) continue;
+            bool inMemory = entry.Payload.Buffer is not null;
+            BufferSlice payload = inMemory ? entry.Payload : _node.Storage.Wal.Read(_spec.Group, entry.Index);
+            if (inMemory) _inflightBytes -= payload.Length;
+            Observe(entry, payload);
+            _applying.Add(payload);
+            bytes += payload.Length;
+            if (bytes < ApplyBytes) continue;
+            AppendToLog();
+            bytes = 0;
+        }
+
+        AppendToLog();
+        LogIndex through = _effects.Committed[^1].Index;
+        _core.Applied(through);
+        Invariant.Require(through < _core.LastIndex || _log.NextOffset == _core.NextOffset);
+        _partition.Publish(View());
+        while (_pending.TryPeek(out PendingAppend append) && append.Index <= through)
+        {
+            _pending.Dequeue();
+            Answer(append);
+        }
+    }
+
+    /// <summary>Notes where an epoch begins; and of a batch that this incarnation did not append itself, what its producer wrote.</summary>
+    private void Observe(in LogEntry entry, in BufferSlice payload)
+    {
+        RecordBatchView batch = new(payload.Span);
+        KafkaOffset baseOffset = batch.BaseOffset;
+        _epochs = _epochs.With(entry.Term.ToLeaderEpoch(), baseOffset);
+        if (entry.Index > _recoveredThrough) return;
+        ProducerBatch producer = ProducerOf(batch);
+        if (producer.IsIdempotent) _producers.Record(producer, baseOffset, entry.NextOffset);
+    }
+
+    private void AppendToLog()
+    {
+        if (_applying.Count == 0) return;
+        _log.Append(CollectionsMarshal.AsSpan(_applying));
+        foreach (BufferSlice payload in _applying) payload.Release();
+        _applying.Clear();
+    }
+
+    private void Answer(in PendingAppend append) => append.Request.Answer(
+        new AppendResult(KafkaError.None, append.BaseOffset, append.AppendTimeMs, _log.LogStartOffset, null));
+
+    /// <summary>
+    /// Answers all that waits when the replica stops. What was on its way to the disk may or may not be there after a restart, and the
+    /// error says so to the producer, which retries. Buffers that the WAL may still be writing are held by the WAL itself.
+    /// </summary>
+    private void RefuseEverything(KafkaError error, string? message)
+    {
+        foreach (AppendRequest request in _gathered) request.Refuse(error, message);
+        _gathered.Clear();
+        while (_pending.TryDequeue(out PendingAppend append))
+        {
+            if (append.HoldsBatch) append.Request.Batch.Release();
+            append.Request.Answer(new AppendResult(error, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, message));
+        }
+
+        foreach ((IActorRef waiting, _) in _deletes) waiting.Tell(new DeleteRecordsResult(error, KafkaOffset.Unknown));
+        _deletes.Clear();
+    }
+
+    /// <summary>An append that is answered when <paramref name="Index"/> is committed. A duplicate holds no batch any more.</summary>
+    private readonly record struct PendingAppend(
+        LogIndex Index, AppendRequest Request, KafkaOffset BaseOffset, long AppendTimeMs, bool HoldsBatch);
+}
