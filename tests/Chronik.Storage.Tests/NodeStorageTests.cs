@@ -1,0 +1,194 @@
+using System.Text;
+using Chronik.Model;
+using Chronik.Storage.Testing;
+
+namespace Chronik.Storage.Tests;
+
+public class NodeStorageTests
+{
+    private readonly BufferPool _pool = new();
+
+    [Fact]
+    public void A_new_directory_gets_an_identity_and_keeps_it()
+    {
+        MemoryDisk disk = new();
+        string cluster;
+        using (NodeStorage storage = Make.Open(disk)) cluster = storage.Identity.ClusterId;
+        Assert.Equal(22, cluster.Length);
+        using NodeStorage again = Make.Open(disk);
+        Assert.Equal(new NodeIdentity(cluster, new NodeId(1)), again.Identity);
+    }
+
+    [Fact]
+    public void A_directory_in_use_is_refused()
+    {
+        MemoryDisk disk = new();
+        using NodeStorage storage = Make.Open(disk);
+        Refused(disk, 1, null, "/data is locked");
+    }
+
+    [Theory]
+    [InlineData(2, null, "node.id = 1")]
+    [InlineData(1, "elsewhere", "cluster.id = ")]
+    public void Anothers_directory_is_refused(int node, string? cluster, string message)
+    {
+        MemoryDisk disk = new();
+        Make.Open(disk).Dispose();
+        Refused(disk, node, cluster, message);
+    }
+
+    [Fact]
+    public void Another_format_is_refused()
+    {
+        MemoryDisk disk = new();
+        Make.Open(disk).Dispose();
+        using (IDiskFile file = disk.Open("/data/chronik.properties", DiskOpen.Replace))
+            file.Write(Encoding.UTF8.GetBytes("format.version=2\ncluster.id=x\nnode.id=1\n"), 0);
+        Refused(disk, 1, null, "format.version = 2");
+    }
+
+    [Fact]
+    public void Data_without_an_identity_is_refused()
+    {
+        MemoryDisk disk = new();
+        disk.CreateDirectory("/data/wal");
+        Refused(disk, 1, null, "no chronik.properties");
+    }
+
+    [Fact]
+    public void A_directory_that_cannot_be_written_is_refused_in_one_line()
+    {
+        MemoryDisk disk = new() { Fault = (_, _, path) => new UnauthorizedAccessException($"Access to {path}\nis denied") };
+        StorageException e = Assert.Throws<StorageException>(() => Make.Open(disk));
+        Assert.StartsWith("cannot use data directory /data: Access to /data/chronik.properties.tmp is denied", e.Message);
+        Assert.DoesNotContain('\n', e.Message);
+    }
+
+    [Fact]
+    public void A_damaged_checkpoint_is_reported()
+    {
+        MemoryDisk disk = new();
+        using (NodeStorage storage = Make.Open(disk)) Checkpoint(storage, Make.GroupA, 0, "state");
+        string path = $"/data/checkpoints/{Make.GroupA}.checkpoint";
+        disk.FlipBit(path, 60, 2);
+        Refused(disk, 1, null, path);
+    }
+
+    [Fact]
+    public void A_group_without_a_log_is_checkpointed_with_its_state()
+    {
+        MemoryDisk disk = new();
+        NodeStorage storage = Make.Open(disk, pool: _pool);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        writer.Append(3, [1], [2], [3]);
+        storage.Wal.Append(new WalWrite { Group = Make.GroupA, HardState = new HardState(new Term(3), new NodeId(1)) });
+        storage.RunQueued();
+        Checkpoint(storage, Make.GroupA, 2, "what is older");
+        Assert.Throws<StorageException>(() => storage.Wal.Read(Make.GroupA, new LogIndex(2)));
+
+        NodeStorage again = Make.Open(disk.Crash(), pool: _pool);
+        RecoveredGroup found = again.TakeRecovered(Make.GroupA)!;
+        Assert.Equal("what is older", Encoding.UTF8.GetString(found.Checkpoint!.State.Span));
+        Assert.Equal([3L], found.Entries.Select(e => e.Index.Value));
+        Assert.Equal(new HardState(new Term(3), new NodeId(1)), found.HardState);
+        Assert.Null(again.TakeRecovered(Make.GroupA));
+        storage.Dispose();
+        again.Dispose();
+    }
+
+    [Fact]
+    public void A_deleted_group_never_comes_back_and_may_be_made_anew()
+    {
+        MemoryDisk disk = new();
+        NodeStorage storage = Make.Open(disk, pool: _pool);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        byte[] batch = Make.Batch(0, 1);
+        writer.Append(1, batch);
+        storage.RunQueued();
+        PartitionLog log = storage.OpenLog(Make.GroupA, LogOptions.Default);
+        Make.AppendTo(log, _pool, batch);
+        Checkpoint(storage, Make.GroupA, 1, "old", next: 1);
+        Exception? failure = new InvalidOperationException("not done");
+        storage.DeleteGroup(Make.GroupA, e => failure = e);
+        storage.RunQueued();
+        Assert.Null(failure);
+        Assert.False(disk.DirectoryExists($"/data/logs/{Make.GroupA}"));
+        Assert.Empty(disk.List("/data/checkpoints"));
+        Assert.Throws<ObjectDisposedException>(() => Make.AppendTo(log, _pool, Make.Batch(1, 1)));
+
+        new GroupWriter(storage, _pool, Make.GroupA).Append(9, Make.Batch(0, 1));
+        storage.RunQueued();
+        disk = disk.Crash();
+        storage.Dispose();
+        using NodeStorage again = Make.Open(disk, pool: _pool);
+        RecoveredGroup found = again.Recovered[Make.GroupA];
+        Assert.Null(found.Checkpoint);
+        Assert.Equal([9L], found.Entries.Select(e => e.Term.Value));
+        Assert.Equal(KafkaOffset.Zero, again.OpenLog(Make.GroupA, LogOptions.Default).NextOffset);
+    }
+
+    [Fact]
+    public void A_deletion_that_a_crash_interrupted_is_finished_at_start()
+    {
+        MemoryDisk disk = new();
+        NodeStorage storage = Make.Open(disk, pool: _pool);
+        new GroupWriter(storage, _pool, Make.GroupA).Append(1, Make.Batch(0, 1));
+        storage.RunQueued();
+        Make.AppendTo(storage.OpenLog(Make.GroupA, LogOptions.Default), _pool, Make.Batch(0, 1));
+        Checkpoint(storage, Make.GroupA, 1, "old", next: 1);
+        disk.Fault = (_, operation, _) => operation == DiskOperation.Delete ? new IOException("power lost") : null;
+        storage.DeleteGroup(Make.GroupA);
+        storage.RunQueued();
+        MemoryDisk after = disk.Crash();
+        storage.Dispose();
+        using NodeStorage again = Make.Open(after, pool: _pool);
+        Assert.Empty(again.Recovered);
+        Assert.Empty(after.List("/data/checkpoints"));
+        Assert.False(after.DirectoryExists($"/data/logs/{Make.GroupA}"));
+    }
+
+    [Fact]
+    public void There_is_no_room_below_the_reserve()
+    {
+        Clock clock = new();
+        MemoryDisk disk = new() { Free = 2 << 20 };
+        using NodeStorage storage = Make.Open(disk, time: clock);
+        Assert.True(storage.HasRoom);
+        disk.Free = 1 << 20;
+        clock.Ticks += TimeSpan.FromSeconds(2).Ticks;
+        Assert.False(storage.HasRoom);
+        disk.Free = (1 << 20) + 1;
+        clock.Ticks += TimeSpan.FromSeconds(2).Ticks;
+        Assert.True(storage.HasRoom);
+    }
+
+    private static void Refused(MemoryDisk disk, int node, string? cluster, string message)
+    {
+        long before = disk.Operations;
+        StorageException e = Assert.Throws<StorageException>(
+            () => NodeStorage.Open(Make.Small(), new NodeId(node), cluster, disk, new BufferPool(), TimeProvider.System));
+        Assert.Contains(message, e.Message);
+        Assert.DoesNotContain('\n', e.Message);
+        Assert.Equal(before, disk.Operations);
+    }
+
+    private static void Checkpoint(NodeStorage storage, GroupId group, long index, string state, long next = 0)
+    {
+        Exception? failure = new InvalidOperationException("not done");
+        HardState hardState = new(Term.Zero, NodeId.None);
+        Checkpoint checkpoint = new(
+            new LogIndex(index), new Term(1), new KafkaOffset(next), KafkaOffset.Zero, hardState, Encoding.UTF8.GetBytes(state));
+        storage.Checkpoint(group, checkpoint, e => failure = e);
+        storage.RunQueued();
+        Assert.Null(failure);
+    }
+
+    private sealed class Clock : TimeProvider
+    {
+        public long Ticks { get; set; } = 1;
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => Ticks;
+    }
+}

@@ -1,0 +1,292 @@
+using Chronik.Model;
+using Chronik.Storage.Testing;
+
+namespace Chronik.Storage.Tests;
+
+public class WalTests
+{
+    private readonly BufferPool _pool = new();
+
+    private static string First => "/data/wal/0000000001.wal";
+
+    [Fact]
+    public void Whatever_is_queued_is_one_write_and_one_sync()
+    {
+        MemoryDisk disk = new();
+        StorageOptions options = Make.Small() with { WalFillAheadBytes = 0, WalFileBytes = 1 << 20, WalWriteBytes = 1 << 20 };
+        using NodeStorage storage = Make.Open(disk, options, _pool);
+        List<Outcome> outcomes = [];
+        for (int i = 0; i < 1000; i++) outcomes.Add(new GroupWriter(storage, _pool, Make.GroupA with { Partition = i }).Append(1, new byte[100]));
+        long before = disk.Operations;
+        storage.RunQueued();
+        Assert.Equal(2, disk.Operations - before);
+        Assert.All(outcomes, o => Assert.True(o.Done && o.Failure is null));
+        Assert.Equal(0, storage.Wal.QueueBytes);
+    }
+
+    [Fact]
+    public void Relaxed_writes_alone_are_not_synced()
+    {
+        MemoryDisk disk = new();
+        using NodeStorage storage = Make.Open(disk, Make.Small() with { WalFillAheadBytes = 0 }, _pool);
+        Outcome outcome = new();
+        disk.Fault = (_, operation, path) => operation == DiskOperation.Sync ? new IOException($"{path} was synced") : null;
+        storage.Wal.Append(new WalWrite { Group = Make.GroupA, HardState = new HardState(new Term(1), NodeId.None), Sync = false, Completion = outcome });
+        storage.RunQueued();
+        Assert.True(outcome.Done);
+        Assert.Null(outcome.Failure);
+        disk.Fault = null;
+    }
+
+    [Fact]
+    public void A_payload_is_read_back_small_or_large()
+    {
+        using NodeStorage storage = Make.Open(new MemoryDisk(), pool: _pool);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        byte[][] payloads = [.. ((int[])[0, 1, 7, 8, 4095, 4096, 4097, 30_000]).Select(n => Enumerable.Repeat((byte)n, n).ToArray())];
+        writer.Append(1, payloads);
+        storage.RunQueued();
+        for (int i = 0; i < payloads.Length; i++)
+        {
+            BufferSlice read = storage.Wal.Read(Make.GroupA, new LogIndex(i + 1));
+            Assert.Equal(payloads[i], read.Span.ToArray());
+            read.Release();
+        }
+
+        Assert.Throws<StorageException>(() => storage.Wal.Read(Make.GroupA, new LogIndex(payloads.Length + 1)));
+        Assert.Throws<StorageException>(() => storage.Wal.Read(Make.GroupB, new LogIndex(1)));
+    }
+
+    [Fact]
+    public void A_write_that_leaves_a_gap_fails_alone()
+    {
+        using NodeStorage storage = Make.Open(new MemoryDisk(), pool: _pool);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        Outcome first = writer.Append(1, [1]);
+        writer.Next = 3;
+        Outcome gap = writer.Append(1, [3]);
+        writer.Next = 2;
+        Outcome second = writer.Append(1, [2]);
+        storage.RunQueued();
+        Assert.Null(first.Failure);
+        Assert.IsType<InvariantViolationException>(gap.Failure);
+        Assert.Null(second.Failure);
+        Assert.Null(storage.Failure);
+    }
+
+    [Fact]
+    public void Truncation_is_a_record_and_survives_a_crash()
+    {
+        MemoryDisk disk = new();
+        NodeStorage storage = Make.Open(disk, pool: _pool);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        writer.Append(1, [1], [2], [3]);
+        storage.Wal.Append(new WalWrite { Group = Make.GroupA, TruncateFrom = new LogIndex(2) });
+        writer.Next = 2;
+        writer.Append(2, [22]);
+        storage.RunQueued();
+        storage = Make.Open(disk.Crash(), pool: _pool);
+        Assert.Equal([(1L, 1L), (2L, 2L)], storage.Recovered[Make.GroupA].Entries.Select(e => (e.Index.Value, e.Term.Value)));
+        BufferSlice payload = storage.Wal.Read(Make.GroupA, new LogIndex(2));
+        Assert.Equal([22], payload.Span.ToArray());
+        payload.Release();
+        storage.Dispose();
+    }
+
+    [Fact]
+    public void A_failed_sync_is_final()
+    {
+        MemoryDisk disk = new();
+        using NodeStorage storage = Make.Open(disk, pool: _pool);
+        List<Exception> told = [];
+        storage.Failed += told.Add;
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        bool failNow = true;
+        disk.Fault = (_, operation, _) => operation == DiskOperation.Sync && failNow ? new IOException("no luck") : null;
+        Outcome during = writer.Append(1, [1]);
+        storage.RunQueued();
+        failNow = false;
+        Outcome after = writer.Append(1, [2]);
+        storage.RunQueued();
+        Assert.Equal("no luck", during.Failure?.Message);
+        Assert.Equal("no luck", after.Failure?.Message);
+        Assert.Equal("no luck", storage.Failure?.Message);
+        Assert.Single(told);
+        Exception? checkpoint = null;
+        Checkpoint any = new(LogIndex.Zero, Term.Zero, default, default, new HardState(Term.Zero, NodeId.None), default);
+        storage.Checkpoint(Make.GroupA, any, e => checkpoint = e);
+        storage.RunQueued();
+        Assert.Equal("no luck", checkpoint?.Message);
+    }
+
+    [Fact]
+    public void Every_flipped_bit_below_the_end_is_reported_with_file_and_position()
+    {
+        Random random = new(7);
+        for (int round = 0; round < 200; round++)
+        {
+            MemoryDisk disk = Filled(round, cleanly: true, out long end, out List<(long Start, long Length)> writes);
+            long position = random.NextInt64(end);
+            // Padding behind a write is never looked at, so damage there harms nobody.
+            if (!writes.Any(w => position >= w.Start && position < w.Start + w.Length)) continue;
+            disk.FlipBit(First, position, random.Next(8));
+            StorageException e = Assert.Throws<StorageException>(() => Make.Open(disk, pool: _pool));
+            Assert.Contains(First, e.Message);
+            Assert.Contains("position", e.Message);
+        }
+    }
+
+    [Fact]
+    public void Damage_that_cannot_be_told_from_a_torn_end_loses_only_the_last_write()
+    {
+        MemoryDisk disk = Filled(1, cleanly: false, out long end, out List<(long Start, long Length)> writes);
+        disk.FlipBit(First, writes[^1].Start + 100, 3);
+        using NodeStorage storage = Make.Open(disk, pool: _pool);
+        Assert.Equal(writes.Count - 1, storage.Recovered[Make.GroupA].Entries.Count);
+        Assert.True(end > 0);
+    }
+
+    [Fact]
+    public void A_missing_file_is_reported()
+    {
+        MemoryDisk disk = new();
+        NodeStorage storage = Make.Open(disk, pool: _pool);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        for (int i = 0; i < 40; i++)
+        {
+            writer.Append(1, new byte[8000]);
+            storage.RunQueued();
+        }
+
+        disk = disk.Kill();
+        storage.Dispose();
+        disk.Delete("/data/wal/0000000003.wal");
+        StorageException e = Assert.Throws<StorageException>(() => Make.Open(disk, pool: _pool));
+        Assert.Contains("WAL file 3", e.Message);
+    }
+
+    [Fact]
+    public void A_missing_oldest_file_is_reported()
+    {
+        MemoryDisk disk = new();
+        NodeStorage storage = Make.Open(disk, pool: _pool);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        for (int i = 0; i < 20; i++)
+        {
+            writer.Append(1, new byte[8000]);
+            storage.RunQueued();
+        }
+
+        disk = disk.Kill();
+        storage.Dispose();
+        disk.Delete(First);
+        StorageException e = Assert.Throws<StorageException>(() => Make.Open(disk, pool: _pool));
+        Assert.Contains("cannot follow entry 0", e.Message);
+    }
+
+    [Fact]
+    public void Reused_files_never_show_what_they_held_before()
+    {
+        MemoryDisk disk = new();
+        NodeStorage storage = Make.Open(disk, pool: _pool);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        for (int round = 0; round < 100; round++)
+        {
+            writer.Append(1, new byte[5000]);
+            storage.RunQueued();
+            LogIndex last = new(writer.Next - 1);
+            Checkpoint checkpoint = new(last, new Term(1), default, default, new HardState(Term.Zero, NodeId.None), default);
+            storage.Checkpoint(Make.GroupA, checkpoint, null);
+            storage.RunQueued();
+        }
+
+        Assert.InRange(disk.List("/data/wal").Count, 1, 2 + Make.Small().WalSpareFiles);
+        storage = Make.Open(disk.Crash(), pool: _pool);
+        Assert.Empty(storage.Recovered[Make.GroupA].Entries);
+        Assert.Equal(100, storage.Recovered[Make.GroupA].Checkpoint?.Index.Value);
+        storage.Dispose();
+    }
+
+    [Fact]
+    public void Over_its_bounds_the_WAL_asks_the_groups_that_pin_its_oldest_files()
+    {
+        using NodeStorage storage = Make.Open(new MemoryDisk(), Make.Small() with { CheckpointBytes = 1 << 30 }, _pool);
+        HashSet<GroupId> wanted = [];
+        storage.CheckpointWanted += group => wanted.Add(group);
+        new GroupWriter(storage, _pool, Make.GroupB).Append(1, [1]);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        for (int i = 0; i < 40; i++)
+        {
+            writer.Append(1, new byte[5000]);
+            storage.RunQueued();
+        }
+
+        Assert.Contains(Make.GroupB, wanted);
+    }
+
+    [Fact]
+    public void A_group_with_much_in_the_WAL_is_asked_for_a_checkpoint()
+    {
+        using NodeStorage storage = Make.Open(new MemoryDisk(), pool: _pool);
+        List<GroupId> wanted = [];
+        storage.CheckpointWanted += wanted.Add;
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        for (int i = 0; i < 7; i++)
+        {
+            writer.Append(1, new byte[5000]);
+            storage.RunQueued();
+        }
+
+        Assert.Equal([Make.GroupA], wanted);
+    }
+
+    [Fact]
+    public void Many_idle_starts_do_not_pile_up_files()
+    {
+        MemoryDisk disk = new();
+        for (int i = 0; i < 20; i++)
+        {
+            Make.Open(disk, pool: _pool).Dispose();
+            Assert.InRange(disk.List("/data/wal").Count, 1, 3);
+        }
+    }
+
+    [Fact]
+    public void Recovery_tells_how_far_it_is()
+    {
+        MemoryDisk disk = Filled(3, cleanly: true, out long end, out _);
+        List<RecoveryProgress> told = [];
+        NodeStorage.Open(Make.Small(), new NodeId(1), null, disk, _pool, TimeProvider.System, told.Add).Dispose();
+        Assert.Equal(told[^1].BytesTotal, told[^1].BytesRead);
+        Assert.True(told[^1].BytesTotal >= end);
+    }
+
+    /// <summary>A disk whose first WAL file has ten writes of one entry each.</summary>
+    private MemoryDisk Filled(int seed, bool cleanly, out long end, out List<(long Start, long Length)> writes)
+    {
+        MemoryDisk disk = new(seed);
+        NodeStorage storage = Make.Open(disk, pool: _pool);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        writes = [];
+        end = 0;
+        for (int i = 0; i < 10; i++)
+        {
+            int payload = 100 * (i + 1);
+            writer.Append(1, new byte[payload]);
+            storage.RunQueued();
+            long length = WalFormat.HeaderBytes + WalFormat.RecordBytes(payload);
+            writes.Add((end, length - (-payload & 7)));
+            end += WalFormat.AlignToBlock(length);
+        }
+
+        if (cleanly)
+        {
+            storage.Dispose();
+            return disk;
+        }
+
+        MemoryDisk killed = disk.Kill();
+        storage.Dispose();
+        return killed;
+    }
+}
