@@ -46,8 +46,8 @@ internal sealed class ActorSystemImpl : ExtendedActorSystem
         TempContainer = new TemporaryContainer(this, RootPath / "temp");
         RootGuardian = CreateRoot();
         Guardian = RootGuardian.Cell.AttachChild(
-            Props.Create(() => new GuardianActor()).WithSupervisorStrategy(GuardianStrategy()), "user", systemService: true);
-        SystemGuardian = RootGuardian.Cell.AttachChild(Props.Create(() => new SystemGuardianActor(this)), "system", systemService: true);
+            Props.Create(typeof(GuardianActor)).WithSupervisorStrategy(GuardianStrategy()), "user", systemService: true);
+        SystemGuardian = RootGuardian.Cell.AttachChild(Props.Create(typeof(SystemGuardianActor), this), "system", systemService: true);
         RootGuardian.Tell(new GuardianPair(Guardian, SystemGuardian), ActorRefs.NoSender);
         SystemGuardian.Tell(new GuardianPair(Guardian, SystemGuardian), ActorRefs.NoSender);
     }
@@ -283,7 +283,7 @@ internal sealed class ActorSystemImpl : ExtendedActorSystem
     private LocalActorRef CreateRoot()
     {
         var root = new LocalActorRef(this, RootPath);
-        Props props = Props.Create(() => new RootGuardianActor());
+        Props props = Props.Create(typeof(RootGuardianActor));
         root.Cell = new ActorCell(
             this, root, props, Dispatchers.Lookup(Dispatchers.InternalDispatcherId), Mailboxes.TypeFor(props, null), new RootSupervisor(this));
         root.Cell.Start();

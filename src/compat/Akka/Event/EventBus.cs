@@ -3,11 +3,36 @@ using Akka.Actor;
 
 namespace Akka.Event;
 
+/// <summary>Publishes events to those who subscribed to what the events are classified by.</summary>
+public abstract class EventBus<TEvent, TClassifier, TSubscriber>
+{
+    private protected EventBus()
+    {
+    }
+
+    public abstract void Publish(TEvent @event);
+
+    /// <summary>False when the subscriber had subscribed already.</summary>
+    public abstract bool Subscribe(TSubscriber subscriber, TClassifier classifier);
+
+    public abstract bool Unsubscribe(TSubscriber subscriber);
+
+    public abstract bool Unsubscribe(TSubscriber subscriber, TClassifier classifier);
+}
+
+/// <summary>A bus whose subscribers are actors.</summary>
+public abstract class ActorEventBus<TEvent, TClassifier> : EventBus<TEvent, TClassifier, IActorRef>
+{
+    private protected ActorEventBus()
+    {
+    }
+}
+
 /// <summary>
 /// Publishes events to the actors that subscribed to their type or to a base of it. Subscriptions are copied when they change; publishing
 /// reads a cached array.
 /// </summary>
-public class LoggingBus
+public class LoggingBus : ActorEventBus<object, Type>
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<Type, IActorRef[]> _subscriptions = [];
@@ -18,7 +43,7 @@ public class LoggingBus
     public LogLevel LogLevel => (LogLevel)_logLevel;
 
     /// <summary>Sends an event to its subscribers.</summary>
-    public virtual void Publish(object @event)
+    public override void Publish(object @event)
     {
         ArgumentNullException.ThrowIfNull(@event);
         Type type = @event.GetType();
@@ -28,7 +53,7 @@ public class LoggingBus
             subscriber.Tell(@event, ActorRefs.NoSender);
     }
 
-    public virtual bool Subscribe(IActorRef subscriber, Type classifier)
+    public override bool Subscribe(IActorRef subscriber, Type classifier)
     {
         lock (_lock)
         {
@@ -41,7 +66,7 @@ public class LoggingBus
         }
     }
 
-    public virtual bool Unsubscribe(IActorRef subscriber)
+    public override bool Unsubscribe(IActorRef subscriber)
     {
         lock (_lock)
         {
@@ -52,7 +77,7 @@ public class LoggingBus
         }
     }
 
-    public virtual bool Unsubscribe(IActorRef subscriber, Type classifier)
+    public override bool Unsubscribe(IActorRef subscriber, Type classifier)
     {
         lock (_lock)
         {
