@@ -15,12 +15,14 @@ public abstract partial class Eventsourced
         // A missing plugin shall fail the start, not the first command.
         _ = Journal;
         _ = SnapshotStore;
+        OnConstructed();
         RequestPermit();
         base.AroundPreStart();
     }
 
     public override void AroundPostRestart(Exception reason, object message)
     {
+        OnConstructed();
         RequestPermit();
         base.AroundPostRestart(reason, message);
     }
@@ -55,6 +57,11 @@ public abstract partial class Eventsourced
         {
             base.AroundPostStop();
         }
+    }
+
+    /// <summary>The constructor is done, nothing was received yet.</summary>
+    private protected virtual void OnConstructed()
+    {
     }
 
     private void ReleaseStashes()

@@ -43,18 +43,6 @@ public abstract class ReceivePersistentActor : UntypedPersistentActor
         _configuring = _commandHandlers;
     }
 
-    public override void AroundPreStart()
-    {
-        EndConstruction();
-        base.AroundPreStart();
-    }
-
-    public override void AroundPostRestart(Exception reason, object message)
-    {
-        EndConstruction();
-        base.AroundPostRestart(reason, message);
-    }
-
     protected sealed override void OnCommand(object message) => Handle(_commandHandlers, message);
 
     protected sealed override void OnRecover(object message) => Handle(_recoverHandlers, message);
@@ -117,6 +105,12 @@ public abstract class ReceivePersistentActor : UntypedPersistentActor
 
     protected void CommandAnyAsync(Func<object, Task> handler) => CommandAny(AsTask(handler));
 
+    private protected override void OnConstructed()
+    {
+        _isConstructed = true;
+        _configuring = null;
+    }
+
     private MessageHandlers Commands => _configuring
         ?? throw new InvalidOperationException("You may only call Command-methods when constructing the actor and inside Become().");
 
@@ -125,12 +119,6 @@ public abstract class ReceivePersistentActor : UntypedPersistentActor
         : throw new InvalidOperationException("You may only call Recover-methods when constructing the actor.");
 
     private Action<T> AsTask<T>(Func<T, Task> handler) => message => RunTask(() => handler(message));
-
-    private void EndConstruction()
-    {
-        _isConstructed = true;
-        _configuring = null;
-    }
 
     private MessageHandlers Configure(Action configure)
     {
