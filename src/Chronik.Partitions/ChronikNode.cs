@@ -1,12 +1,14 @@
 using System.Collections.Immutable;
 using Akka;
 using Akka.Actor;
+using Akka.Configuration;
 using Chronik.Groups;
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Controller;
 using Chronik.Partitions.Groups;
 using Chronik.Partitions.Replicas;
+using Chronik.Persistence;
 using Chronik.Protocol;
 using Chronik.Storage;
 
@@ -54,6 +56,7 @@ public sealed class ChronikNode : IBrokerNode
 
     private ChronikNode(ActorSystem system, NodeStorage storage, BufferPool buffers, TimeProvider time, string dataDirectory, ChronikNodeOptions options)
     {
+        ChronikPersistence.Install(system, storage, buffers);
         _storage = storage;
         _dataDirectory = dataDirectory;
         Settings = options.Settings;
@@ -80,6 +83,11 @@ public sealed class ChronikNode : IBrokerNode
             return Done.Instance;
         });
     }
+
+    /// <summary>What an actor system must be created with, below its own configuration, for a node to run in it.</summary>
+    public static Config DefaultConfig() => ConfigurationFactory
+        .FromResource<ChronikNode>("Chronik.Partitions.reference.conf")
+        .WithFallback(ChronikPersistence.DefaultConfig());
 
     /// <summary>Starts a node. It serves once <see cref="Ready"/> completes.</summary>
     public static ChronikNode Start(

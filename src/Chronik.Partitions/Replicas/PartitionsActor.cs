@@ -3,6 +3,7 @@ using Akka.Event;
 using Akka.Persistence;
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Persistence;
 
 namespace Chronik.Partitions.Replicas;
 
@@ -132,7 +133,7 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         HashSet<GroupId> wanted = [GroupId.Metadata, .. truth.Replicas.Select(replica => replica.Group)];
         Unassign([.. _assigned.Keys.Where(group => !wanted.Contains(group))]);
         Assign(truth.Replicas);
-        foreach (GroupId orphan in _node.Storage.Recovered.Keys.Where(group => group.Partition >= 0 && !wanted.Contains(group)).ToList())
+        foreach (GroupId orphan in _node.Storage.Recovered.Keys.Where(group => !PersistenceGroup.Contains(group) && !wanted.Contains(group)).ToList())
         {
             if (_assigned.ContainsKey(orphan) || _directory.Find(orphan) is not null) continue;
             _logger.Info("{0} belongs to no topic: its files are deleted", orphan);
