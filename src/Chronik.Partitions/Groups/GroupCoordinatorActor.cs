@@ -8,7 +8,7 @@ using Chronik.Protocol.RecordBatches;
 
 namespace Chronik.Partitions.Groups;
 
-/// <summary>The group coordinator of one partition of __consumer_offsets: its log, its clock and its clients around the pure core.</summary>
+/// <summary>The coordinator of the groups in one partition of __consumer_offsets: log, clock and clients around the pure core.</summary>
 /// <remarks>
 /// <code>
 ///   gateway - GroupRequest --->|             |-- AppendRequest -----> replica of the partition

@@ -1,6 +1,8 @@
 using Akka.Actor;
 using Akka.Event;
+using Chronik.Groups;
 using Chronik.Metadata;
+using Chronik.Model;
 
 namespace Chronik.Partitions.Groups;
 
@@ -9,11 +11,15 @@ namespace Chronik.Partitions.Groups;
 /// <code>
 ///   replica ---- LeadershipChanged --> groups -- creates, stops --> coordinator
 ///   controller - TopicsGone ---------> groups -- TopicsGone ------> coordinators
+///   mailboxes of coordinators that are gone - SuppressedDeadLetter(GroupRequest) --> groups -- refuses the request
 /// </code>
 /// Survives a restart: nothing here; a coordinator replays its partition. One that fails is made anew and replays.
 /// </remarks>
 internal sealed class GroupsActor : ReceiveActor
 {
+    /// <summary>A log that cannot be read must not be read in a loop.</summary>
+    private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(1);
+
     private readonly GroupCoordinatorDirectory _directory;
     private readonly Func<Partition, Props> _coordinator;
     private readonly ILoggingAdapter _logger = Context.GetLogger();
@@ -25,6 +31,7 @@ internal sealed class GroupsActor : ReceiveActor
         _directory = directory;
         _coordinator = coordinator;
         Context.System.EventStream.Subscribe(Self, typeof(LeadershipChanged));
+        Context.System.EventStream.Subscribe(Self, typeof(SuppressedDeadLetter));
         Receive<LeadershipChanged>(changed => changed.Partition.Name.Topic == TopicNames.ConsumerOffsets, changed =>
         {
             Stop(changed.Partition.Name.Partition);
@@ -35,7 +42,9 @@ internal sealed class GroupsActor : ReceiveActor
         {
             foreach (Led led in _led.Values) led.Coordinator.Tell(gone);
         });
-        Receive<Terminated>(Again);
+        Receive<Terminated>(Failed);
+        Receive<SuppressedDeadLetter>(Refuse);
+        Receive<Again>(again => StartAgain(again.Led));
         foreach (Partition partition in partitions)
             if (partition.View.IsLeader)
                 Self.Tell(new LeadershipChanged(partition, true, partition.View.Epoch));
@@ -60,19 +69,33 @@ internal sealed class GroupsActor : ReceiveActor
         Context.Stop(led.Coordinator);
     }
 
-    private void Again(Terminated terminated)
+    private void Failed(Terminated terminated)
     {
         foreach ((int number, Led led) in _led)
         {
             if (!led.Coordinator.Equals(terminated.ActorRef)) continue;
-            _logger.Warning("the coordinator of {0} failed; a new one reads its log", led.Partition.Name);
+            _logger.Warning("the coordinator of {0} failed; a new one reads its log in {1}", led.Partition.Name, PauseAfterFailure);
             Stop(number);
-            if (led.Partition.View.IsLeader) Start(led.Partition);
+            Context.System.Scheduler.ScheduleTellOnce(PauseAfterFailure, Self, new Again(led), Self);
             return;
         }
     }
 
+    private void StartAgain(Led led)
+    {
+        if (led.Partition.View.IsLeader && !_led.ContainsKey(led.Partition.Name.Partition)) Start(led.Partition);
+    }
+
+    /// <summary>A request that came too late for its coordinator is answered like one that came later still.</summary>
+    private static void Refuse(SuppressedDeadLetter letter)
+    {
+        if (letter.Message is not GroupRequest request) return;
+        letter.Sender.Tell(GroupResponses.Error(request.Request, request.Version, KafkaError.NotCoordinator), ActorRefs.NoSender);
+    }
+
     private sealed record Led(Partition Partition, IActorRef Coordinator);
+
+    private sealed record Again(Led Led);
 }
 
 /// <summary>To /groups and from there to every coordinator: these topics were deleted, and the offsets kept for them go too.</summary>
@@ -81,4 +104,5 @@ internal sealed record TopicsGone(IReadOnlyList<TopicImage> Topics);
 /// <summary>
 /// To a coordinator: a request about one of its groups. Answered to the sender with the response message.
 /// </summary>
-internal sealed record GroupRequest(Protocol.IRequestMessage Request, short Version, Chronik.Groups.RequestOrigin Origin);
+internal sealed record GroupRequest(Protocol.IRequestMessage Request, short Version, RequestOrigin Origin)
+    : IDeadLetterSuppression;
