@@ -146,6 +146,7 @@ public sealed partial class NodeStorage : IDisposable
         if (_maintenanceThread is null) RunMaintenance();
         else _maintenanceThread.Join();
         foreach (GroupFiles files in _groups.Values) files.Log?.Close();
+        Wal.CloseFiles();
         _meters.Dispose();
         _lock.Dispose();
     }

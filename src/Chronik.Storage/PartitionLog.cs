@@ -272,6 +272,7 @@ public sealed partial class PartitionLog
         }
 
         _segments = segments;
+        _logStart = Math.Max(_logStart, segments.Length > 0 ? segments[0].BaseOffset : _next);
         if (segments.Length > 0) CheckEnd(segments[^1]);
         RemoveUnlisted(listed);
     }

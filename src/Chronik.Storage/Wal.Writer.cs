@@ -46,7 +46,7 @@ public sealed partial class Wal
 
     /// <summary>
     /// Ends with a write that says that everything before it is durable, so that the next start can tell damage at the end from a torn
-    /// write. Then closes the files.
+    /// write.
     /// </summary>
     internal void CloseCleanly()
     {
@@ -69,6 +69,11 @@ public sealed partial class Wal
         }
 
         _encoder.Dispose();
+    }
+
+    /// <summary>Closes the files, when neither of storage's threads runs any more.</summary>
+    internal void CloseFiles()
+    {
         lock (_indexLock)
         {
             foreach (WalFile file in _files.Values) file.File.Dispose();
@@ -204,6 +209,7 @@ public sealed partial class Wal
         {
             _files.Add(file.Generation, file);
             _current = file;
+            _mayRetire = true;
         }
 
         MaintenanceWanted?.Invoke();

@@ -38,6 +38,7 @@ public sealed partial class Wal
     private WalFile? _current;
     private uint _nextGeneration;
     private WalPosition _durable;
+    private bool _mayRetire = true;
     private bool _unsynced;
 
     internal Wal(StorageOptions options, WalFiles folder, BufferPool pool, FailureLatch latch, StorageMeters meters, WalRecovery recovered)
@@ -178,6 +179,7 @@ public sealed partial class Wal
         {
             WalGroup group = GroupOf(id);
             group.Release(index, hardState);
+            _mayRetire = true;
             group.WantedAt = _options.CheckpointBytes;
         }
     }
@@ -188,6 +190,7 @@ public sealed partial class Wal
         lock (_indexLock)
         {
             if (_groups.TryGetValue(id, out WalGroup? group) && group.LastSubmitted == LogIndex.Zero) _groups.Remove(id);
+            _mayRetire = true;
         }
     }
 
@@ -200,9 +203,14 @@ public sealed partial class Wal
             lock (_indexLock)
             {
                 // The newest file stays, so that generations only ever grow.
-                if (_files.Count <= 1) return;
+                if (!_mayRetire || _files.Count <= 1) return;
                 oldest = _files.First().Value;
-                if (oldest == _current || oldest.Readers > 0 || oldest.Generation >= OldestPinned()) return;
+                if (oldest == _current || oldest.Readers > 0 || oldest.Generation >= OldestPinned())
+                {
+                    _mayRetire = oldest.Readers > 0;
+                    return;
+                }
+
                 _files.Remove(oldest.Generation);
             }
 

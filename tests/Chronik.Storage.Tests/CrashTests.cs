@@ -2,7 +2,7 @@ namespace Chronik.Storage.Tests;
 
 public class CrashTests
 {
-    public static TheoryData<int> Seeds => new(Enumerable.Range(1, 6));
+    public static TheoryData<int> Seeds => new(Enumerable.Range(1, 8));
 
     [Theory]
     [MemberData(nameof(Seeds))]

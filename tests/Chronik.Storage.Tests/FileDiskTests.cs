@@ -19,12 +19,15 @@ public sealed class FileDiskTests : IDisposable
     {
         const int Groups = 20;
         const int Entries = 50;
+        List<Exception> failures = [];
         using (NodeStorage storage = Make.Open(new FileDisk(), Options, _pool))
         {
+            storage.Failed += failures.Add;
             Task[] writers = [.. Enumerable.Range(0, Groups).Select(g => Task.Run(() => Write(storage, g)))];
             await Task.WhenAll(writers).WaitAsync(TimeSpan.FromSeconds(60));
         }
 
+        Assert.Empty(failures);
         using NodeStorage again = Make.Open(new FileDisk(), Options, _pool);
         Assert.Equal(Groups, again.Recovered.Count);
         foreach ((GroupId group, RecoveredGroup found) in again.Recovered)

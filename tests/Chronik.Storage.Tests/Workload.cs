@@ -76,13 +76,14 @@ internal sealed class Workload
 
     private void CrashWhileRecovering()
     {
-        int failAt = _random.Next(1, 12);
+        int failAt = _random.Next(1, 16);
         _disk.Fault = (n, _, _) => n >= failAt ? new IOException("power lost") : null;
         try
         {
             using NodeStorage opened = Make.Open(_disk, pool: _pool);
+            foreach (GroupModel model in _models.Where(m => m.HasLog)) opened.OpenLog(model.Id, LogOptions.Default);
         }
-        catch (StorageException e) when (e.Message.Contains("power lost"))
+        catch (IOException e) when (e.Message.Contains("power lost"))
         {
         }
 
