@@ -157,8 +157,11 @@ public abstract partial class Eventsourced
                 FailRecovery(new RecoveryTimedOutException(
                     $"No event came within {_recoveryTimeout.TotalSeconds} s, the last one had the sequence number {LastSequenceNr}."));
                 break;
-            case RecoveryTick or RecoveryPermitGranted:
+            case RecoveryTick { Snapshot: false }:
                 _eventSeenInInterval = false;
+                break;
+            case RecoveryTick or RecoveryPermitGranted:
+                // The tick of the snapshot came although it was cancelled.
                 break;
             default:
                 StashInternally(message);

@@ -26,8 +26,9 @@ internal static class HoconPath
 /// <summary>How keys, strings, durations and sizes are written.</summary>
 internal static class HoconText
 {
-    /// <summary>Characters that end an unquoted key or value; a key also ends at a dot.</summary>
-    public const string Reserved = "$\"{}[]:=,#`^?!@*&\\";
+    /// <summary>Whether a character ends an unquoted key or value; a key also ends at a dot.</summary>
+    public static bool IsReserved(char c) => c is '$' or '"' or '{' or '}' or '[' or ']' or ':' or '=' or ',' or '#'
+        or '`' or '^' or '?' or '!' or '@' or '*' or '&' or '\\';
 
     public static string QuoteKey(string key) => IsPlain(key, isKey: true) ? key : Quote(key);
 
@@ -81,7 +82,7 @@ internal static class HoconText
         if (text.Length == 0 || char.IsWhiteSpace(text[0]) || char.IsWhiteSpace(text[^1]) || text.Contains("//")) return false;
         foreach (var c in text)
         {
-            if (char.IsControl(c) || Reserved.Contains(c) || c == '+' || (isKey && (c == '.' || char.IsWhiteSpace(c)))) return false;
+            if (char.IsControl(c) || IsReserved(c) || c == '+' || (isKey && (c == '.' || char.IsWhiteSpace(c)))) return false;
         }
 
         return true;

@@ -189,7 +189,7 @@ public class Parser
             else if (c == '[') piece = ParseArray();
             else if (c == '"') piece = new HoconLiteral { Value = ParseQuoted(), Quoted = true };
             else if (c == '$') piece = ParseSubstitution(value);
-            else if (!HoconText.Reserved.Contains(c)) piece = new HoconLiteral { Value = ParseUnquoted() };
+            else if (!HoconText.IsReserved(c)) piece = new HoconLiteral { Value = ParseUnquoted() };
             else break;
 
             if (pendingSpace.End > pendingSpace.Start && value.Values.Count > 0)
@@ -268,7 +268,7 @@ public class Parser
     private string ParseUnquotedKey(string expected)
     {
         var start = _position;
-        while (!AtEnd && Current != '.' && !AtLineEnd() && !HoconText.Reserved.Contains(Current) && !AtAppend()) _position++;
+        while (!AtEnd && Current != '.' && !AtLineEnd() && !HoconText.IsReserved(Current) && !AtAppend()) _position++;
         while (_position > start && IsSpace(_text[_position - 1])) _position--;
         if (_position == start) throw Error(start, $"expected {expected}, found {Found()}");
         return _text[start.._position];
@@ -277,7 +277,7 @@ public class Parser
     private string ParseUnquoted()
     {
         var start = _position;
-        while (!AtEnd && !IsSpace(Current) && !AtLineEnd() && !HoconText.Reserved.Contains(Current)) _position++;
+        while (!AtEnd && !IsSpace(Current) && !AtLineEnd() && !HoconText.IsReserved(Current)) _position++;
         return _text[start.._position];
     }
 
@@ -378,7 +378,7 @@ public class Parser
         return Found();
     }
 
-    private string QuoteHint() => !AtEnd && HoconText.Reserved.Contains(Current) && Current is not ('}' or ']' or ',')
+    private string QuoteHint() => !AtEnd && HoconText.IsReserved(Current) && Current is not ('}' or ']' or ',')
         ? "; if it belongs to the value, quote the value"
         : "";
 
