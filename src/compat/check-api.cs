@@ -14,7 +14,7 @@ if (args.Length != 2)
 
 Dictionary<string, HashSet<string>> official = Listing.Read(File.ReadAllLines(args[0]));
 int missing = 0;
-foreach (Type type in Assembly.LoadFrom(Path.GetFullPath(args[1])).GetTypes().Where(Members.IsVisible).OrderBy(t => t.FullName))
+foreach (Type type in Assembly.LoadFrom(Path.GetFullPath(args[1])).GetExportedTypes().Where(Members.IsVisible).OrderBy(t => t.FullName))
 {
     string name = Members.TypeName(type, declaration: true);
     if (!official.TryGetValue(name, out HashSet<string> members))
@@ -28,8 +28,12 @@ foreach (Type type in Assembly.LoadFrom(Path.GetFullPath(args[1])).GetTypes().Wh
     {
         // What the official type inherits it has as well.
         bool found = members.Contains(member);
-        for (Type b = type.BaseType; !found && b is not null && b.Namespace?.StartsWith("Akka", StringComparison.Ordinal) == true; b = b.BaseType)
-            found = official.TryGetValue(Members.TypeName(b.IsGenericType ? b.GetGenericTypeDefinition() : b, true), out var ofBase) && ofBase.Contains(member);
+        for (Type up = type.BaseType; !found && up is not null; up = up.BaseType)
+        {
+            string baseName = Members.TypeName(up.IsGenericType ? up.GetGenericTypeDefinition() : up, declaration: true);
+            found = official.TryGetValue(baseName, out HashSet<string> ofBase) && ofBase.Contains(member);
+        }
+
         if (found)
             continue;
         Console.WriteLine($"member  {name}: {member}");
@@ -42,7 +46,8 @@ return missing == 0 ? 0 : 1;
 
 internal static class Listing
 {
-    private static readonly Regex Modifiers = new(@"^(?:(?:public|protected|internal|static|abstract|virtual|override|sealed|readonly|const|new|delegate) )+");
+    private static readonly Regex Modifiers = new(
+        @"^(?:(?:public|protected|internal|static|abstract|virtual|override|sealed|readonly|const|new|delegate) )+");
 
     public static Dictionary<string, HashSet<string>> Read(string[] lines)
     {
@@ -86,7 +91,8 @@ internal static class Listing
             }
 
             // The listing writes "class static"; a constraint belongs to the line before it.
-            Match declared = Regex.Match(line, @"\b(?:class|struct|interface|enum)(?: static)? ([\w]+(?:<[^:]*?>)?)(?: :|$| \{)");
+            Match declared = Regex.Match(
+                line, @"\b(?:class|struct|interface|enum)(?: static)? ([\w]+(?:<[^:]*?>)?)(?: :|$| \{)");
             if (declared.Success && !line.EndsWith(" { }", StringComparison.Ordinal) && !line.Contains('(')
                 || (declared.Success && line.Contains(" interface ", StringComparison.Ordinal)))
             {
@@ -179,7 +185,8 @@ internal static class Members
         [typeof(decimal)] = "decimal", [typeof(char)] = "char", [typeof(short)] = "short", [typeof(ulong)] = "ulong",
     };
 
-    public static bool IsVisible(Type type) => type.IsNested ? (type.IsNestedPublic || type.IsNestedFamily) && IsVisible(type.DeclaringType) : type.IsPublic;
+    public static bool IsVisible(Type type) =>
+        type.IsNested ? (type.IsNestedPublic || type.IsNestedFamily) && IsVisible(type.DeclaringType) : type.IsPublic;
 
     public static IEnumerable<string> Of(Type type)
     {
@@ -195,11 +202,13 @@ internal static class Members
                         continue;
                     yield return simple + Parameters(constructor);
                     break;
-                case MethodInfo method when Visible(method) && (!method.IsSpecialName || method.Name.StartsWith("op_", StringComparison.Ordinal)):
+                case MethodInfo method when Visible(method)
+                    && (!method.IsSpecialName || method.Name.StartsWith("op_", StringComparison.Ordinal)):
                     // An override adds nothing to what was checked where it was first declared.
                     if (method.GetBaseDefinition() != method)
                         continue;
-                    string generic = method.IsGenericMethod ? "<" + string.Join(", ", method.GetGenericArguments().Select(a => a.Name)) + ">" : "";
+                    string generic = method.IsGenericMethod
+                        ? "<" + string.Join(", ", method.GetGenericArguments().Select(a => a.Name)) + ">" : "";
                     yield return TypeName(method.ReturnType) + " " + Operator(method.Name) + generic + Parameters(method);
                     break;
                 case PropertyInfo property when property.GetAccessors(true).Any(Visible):

@@ -164,7 +164,8 @@ public sealed class EventAndSerializationTests() : SystemTest("""
         }
 
         Assert.Equal(4712, serialization.FindSerializerForType(typeof(Marked)).Identifier);
-        Assert.Equal("special", Serialization.Serialization.ManifestFor(serialization.FindSerializerFor(new SpecialNote("")), new SpecialNote("")));
+        Assert.Equal("special", Serialization.Serialization.ManifestFor(serialization.FindSerializerFor(new SpecialNote("")),
+            new SpecialNote("")));
     }
 
     [Fact]

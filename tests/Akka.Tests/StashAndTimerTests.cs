@@ -242,7 +242,8 @@ public sealed class StashAndTimerTests : SystemTest
     public async Task What_is_cancelled_does_not_run()
     {
         IActorRef probe = Probe();
-        ICancelable cancelable = Sys.Scheduler.ScheduleTellOnceCancelable(TimeSpan.FromMilliseconds(30), probe, "cancelled", ActorRefs.NoSender);
+        ICancelable cancelable = Sys.Scheduler.ScheduleTellOnceCancelable(TimeSpan.FromMilliseconds(30), probe, "cancelled",
+            ActorRefs.NoSender);
         cancelable.Cancel();
         Assert.True(cancelable.IsCancellationRequested);
         Assert.True(cancelable.Token.IsCancellationRequested);

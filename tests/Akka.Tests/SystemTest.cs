@@ -10,7 +10,8 @@ public abstract class SystemTest : IAsyncLifetime
     protected static readonly TimeSpan Long = TimeSpan.FromSeconds(30);
 
     protected SystemTest(string hocon = "") =>
-        Sys = ActorSystem.Create(GetType().Name, ConfigurationFactory.ParseString("akka.loglevel = OFF\nakka.stdout-loglevel = OFF\n" + hocon));
+        Sys = ActorSystem.Create(
+            GetType().Name, ConfigurationFactory.ParseString("akka.loglevel = OFF\nakka.stdout-loglevel = OFF\n" + hocon));
 
     protected ActorSystem Sys { get; }
 

@@ -20,14 +20,16 @@ public abstract class ActorBase : IInternalActor
 
     protected ActorBase() => _cell = ActorCell.Current is { Actor: null } cell
         ? cell
-        : throw new ActorInitializationException($"{GetType().Name} was not created by an actor system. Use ActorOf with Props instead of new.");
+        : throw new ActorInitializationException(
+            $"{GetType().Name} was not created by an actor system. Use ActorOf with Props instead of new.");
 
     IActorContext IInternalActor.ActorContext => _cell;
 
     /// <summary>The context of the running actor.</summary>
     /// <exception cref="NotSupportedException">No actor runs on this thread: it was left behind by an await or a callback.</exception>
     protected static IActorContext Context => ActorCell.Current
-        ?? throw new NotSupportedException("No actor runs on this thread. After an await outside of ReceiveAsync, or in a callback, there is no context.");
+        ?? throw new NotSupportedException(
+            "No actor runs on this thread. After an await outside of ReceiveAsync, or in a callback, there is no context.");
 
     protected static Receive EmptyReceive { get; } = static _ => false;
 
@@ -96,7 +98,9 @@ public abstract class ActorBase : IInternalActor
 
     protected void UnbecomeStacked() => _cell.UnbecomeStacked();
 
-    /// <summary>What no behaviour handled: published as <see cref="UnhandledMessage"/>, but an unhandled Terminated fails the actor.</summary>
+    /// <summary>
+    /// What no behaviour handled: published as <see cref="UnhandledMessage"/>, but an unhandled Terminated fails the actor.
+    /// </summary>
     /// <exception cref="DeathPactException">The message is <see cref="Terminated"/>.</exception>
     protected virtual void Unhandled(object message)
     {

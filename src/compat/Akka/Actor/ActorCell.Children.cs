@@ -23,7 +23,8 @@ internal sealed partial class ActorCell
         else if (name.Length == 0)
             throw new InvalidActorNameException("An actor name must not be empty.");
         else if (!ActorPath.IsValidPathElement(name))
-            throw new InvalidActorNameException($"[{name}] is no valid actor name: letters, digits and {ActorPath.ValidSymbols}, not beginning with $.");
+            throw new InvalidActorNameException(
+                $"[{name}] is no valid actor name: letters, digits and {ActorPath.ValidSymbols}, not beginning with $.");
 
         MessageDispatcher dispatcher = SystemImpl.Dispatchers.Lookup(
             string.IsNullOrEmpty(props.Dispatcher) && systemService ? Dispatchers.InternalDispatcherId : props.Dispatcher);
@@ -52,7 +53,8 @@ internal sealed partial class ActorCell
 
     public IActorRef Child(string name) => (IActorRef)Children?.ByName(name)?.Child ?? Nobody.Instance;
 
-    public IEnumerable<IActorRef> GetChildren() => Children is { } children ? Array.ConvertAll(children.Snapshot(), static c => (IActorRef)c.Child) : [];
+    public IEnumerable<IActorRef> GetChildren() =>
+        Children is { } children ? Array.ConvertAll(children.Snapshot(), static c => (IActorRef)c.Child) : [];
 
     private static long NewUid()
     {

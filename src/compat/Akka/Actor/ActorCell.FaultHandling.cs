@@ -379,5 +379,6 @@ internal sealed partial class ActorCell
         _perpetrator = null;
     }
 
-    private static Exception Unwrap(Exception e) => e is System.Reflection.TargetInvocationException { InnerException: { } inner } ? inner : e;
+    private static Exception Unwrap(Exception e) =>
+        e is System.Reflection.TargetInvocationException { InnerException: { } inner } ? inner : e;
 }

@@ -23,7 +23,8 @@ internal sealed partial class ActorCell
             if (restart || _receiveTimeoutTask is null)
             {
                 CancelReceiveTimeout();
-                _receiveTimeoutTask = SystemImpl.Scheduler.ScheduleTellOnceCancelable(timeout, LocalSelf, Akka.Actor.ReceiveTimeout.Instance, LocalSelf);
+                _receiveTimeoutTask = SystemImpl.Scheduler.ScheduleTellOnceCancelable(timeout, LocalSelf,
+                    Akka.Actor.ReceiveTimeout.Instance, LocalSelf);
             }
         }
         else

@@ -4,7 +4,7 @@ using System.Text;
 namespace Akka.Actor;
 
 /// <summary>
-/// The unique name of an actor from the root of its system down. A path keeps its parent, not its text: the text is made when it is asked for.
+/// The unique name of an actor from the root of its system down. A path keeps its parent; its text is made when it is asked for.
 /// Two paths are equal when their addresses and names are; the uid tells incarnations apart and is compared by references only.
 /// </summary>
 public abstract class ActorPath : IEquatable<ActorPath>, IComparable<ActorPath>
@@ -223,7 +223,8 @@ public abstract class ActorPath : IEquatable<ActorPath>, IComparable<ActorPath>
     {
         if (uid == Uid)
             return this;
-        return ParentPath is null ? throw new InvalidOperationException("A root path has no uid.") : new ChildActorPath(ParentPath, Name, uid);
+        return ParentPath is null
+            ? throw new InvalidOperationException("A root path has no uid.") : new ChildActorPath(ParentPath, Name, uid);
     }
 
     /// <summary>A child of this path. A uid may follow the name, as in <c>name#42</c>.</summary>
@@ -232,7 +233,8 @@ public abstract class ActorPath : IEquatable<ActorPath>, IComparable<ActorPath>
         int hash = name.IndexOf('#', StringComparison.Ordinal);
         return hash < 0
             ? new ChildActorPath(path, name, UndefinedUid)
-            : new ChildActorPath(path, name[..hash], long.Parse(name.AsSpan(hash + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture));
+            : new ChildActorPath(
+                path, name[..hash], long.Parse(name.AsSpan(hash + 1), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture));
     }
 
     public static ActorPath operator /(ActorPath path, IEnumerable<string> name)

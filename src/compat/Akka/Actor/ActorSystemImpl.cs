@@ -163,7 +163,8 @@ internal sealed class ActorSystemImpl : ExtendedActorSystem
             internalRef.Stop();
     }
 
-    public override IActorRef SystemActorOf(Props props, string name = null) => SystemGuardian.Cell.AttachChild(props, name, systemService: true);
+    public override IActorRef SystemActorOf(Props props, string name = null) =>
+        SystemGuardian.Cell.AttachChild(props, name, systemService: true);
 
     public override IActorRef SystemActorOf<TActor>(string name = null) => SystemActorOf(Props.Create<TActor>(), name);
 
@@ -203,7 +204,8 @@ internal sealed class ActorSystemImpl : ExtendedActorSystem
             return new EmptyLocalActorRef(this, path);
         string[] elements = (string[])path.Elements;
         IActorRef found = RootGuardian.GetChild(elements);
-        return found is Nobody || (path.Uid != ActorPath.UndefinedUid && path.Uid != found.Path.Uid) ? new EmptyLocalActorRef(this, path) : found;
+        return found is Nobody || (path.Uid != ActorPath.UndefinedUid && path.Uid != found.Path.Uid)
+            ? new EmptyLocalActorRef(this, path) : found;
     }
 
     /// <summary>A system message that came too late. A watch is answered, so that a watcher of the dead learns of it.</summary>
@@ -285,7 +287,8 @@ internal sealed class ActorSystemImpl : ExtendedActorSystem
         var root = new LocalActorRef(this, RootPath);
         Props props = Props.Create(typeof(RootGuardianActor));
         root.Cell = new ActorCell(
-            this, root, props, Dispatchers.Lookup(Dispatchers.InternalDispatcherId), Mailboxes.TypeFor(props, null), new RootSupervisor(this));
+            this, root, props, Dispatchers.Lookup(Dispatchers.InternalDispatcherId), Mailboxes.TypeFor(props, null),
+            new RootSupervisor(this));
         root.Cell.Start();
         return root;
     }
@@ -308,7 +311,8 @@ internal sealed class ActorSystemImpl : ExtendedActorSystem
         StartLoggers();
         foreach (string extension in Settings.Config.GetStringList("akka.extensions") ?? [])
         {
-            Type type = TypeNames.Find(extension) ?? throw new ConfigurationException($"The type [{extension}] in akka.extensions is unknown.");
+            Type type = TypeNames.Find(extension)
+                ?? throw new ConfigurationException($"The type [{extension}] in akka.extensions is unknown.");
             RegisterExtension((IExtensionId)Activator.CreateInstance(type));
         }
 

@@ -152,7 +152,9 @@ public class Cancelable : ICancelable, IDisposable
         }
     }
 
-    /// <summary>What is scheduled is disposed of on cancellation. Only the first is kept; others notice the cancellation when they are due.</summary>
+    /// <summary>
+    /// What is scheduled is disposed of on cancellation. Only the first is kept; others notice the cancellation when they are due.
+    /// </summary>
     internal void Attach(IDisposable registration)
     {
         lock (this)

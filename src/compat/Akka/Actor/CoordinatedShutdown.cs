@@ -38,6 +38,8 @@ public sealed class CoordinatedShutdown : IExtension
         Config config = system.Settings.Config.GetConfig("akka.coordinated-shutdown");
         _phases = ReadPhases(config);
         _order = Sort(_phases);
+        if (system.Settings.CoordinatedShutdownTerminateActorSystem)
+            AddTask(PhaseActorSystemTerminate, "terminate-system", TerminateSystem);
         if (config.GetBoolean("run-by-clr-shutdown-hook", true))
             RunAtProcessExit();
     }
@@ -127,9 +129,12 @@ public sealed class CoordinatedShutdown : IExtension
                 await RunPhase(name, phase, tasks).ConfigureAwait(false);
         }
 
-        // After a shutdown that began behind the last phase, or with that phase disabled, the system ends all the same.
-        if (_system.Settings.CoordinatedShutdownTerminateActorSystem)
-            await _system.FinalTerminate().ConfigureAwait(false);
+        return Done.Instance;
+    }
+
+    private async Task<Done> TerminateSystem()
+    {
+        await _system.FinalTerminate().ConfigureAwait(false);
         return Done.Instance;
     }
 

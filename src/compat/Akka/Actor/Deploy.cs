@@ -69,7 +69,8 @@ public class Deploy : IEquatable<Deploy>
 
     public int StashCapacity { get; }
 
-    public bool Equals(Deploy other) => other is not null && Dispatcher == other.Dispatcher && Mailbox == other.Mailbox && Path == other.Path
+    public bool Equals(Deploy other) => other is not null
+        && Dispatcher == other.Dispatcher && Mailbox == other.Mailbox && Path == other.Path
         && StashCapacity == other.StashCapacity && Equals(Scope, other.Scope);
 
     public override bool Equals(object obj) => Equals(obj as Deploy);

@@ -53,7 +53,8 @@ public class ActorInitializationException : AkkaException
 public class PreRestartException : ActorInitializationException
 {
     public PreRestartException(IActorRef actor, Exception restartException, Exception cause, object optionalMessage)
-        : base(actor, $"PreRestart of {actor} failed after [{cause?.Message}] on a message of type [{optionalMessage?.GetType().Name ?? "none"}]",
+        : base(actor,
+            $"PreRestart of {actor} failed after [{cause?.Message}] on a message of type [{optionalMessage?.GetType().Name ?? "none"}]",
             restartException)
     {
         RestartException = restartException;

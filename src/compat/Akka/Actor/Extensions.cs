@@ -55,7 +55,8 @@ public static class ActorSystemWithExtensions
 
     public static T WithExtension<T>(this ActorSystem system, Type extensionId)
         where T : class, IExtension =>
-        system.TryGetExtension(out T extension) ? extension : (T)system.RegisterExtension((IExtensionId)Activator.CreateInstance(extensionId));
+        system.TryGetExtension(out T extension)
+            ? extension : (T)system.RegisterExtension((IExtensionId)Activator.CreateInstance(extensionId));
 
     public static T WithExtension<T, TI>(this ActorSystem system)
         where T : class, IExtension

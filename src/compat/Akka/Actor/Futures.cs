@@ -61,7 +61,8 @@ public static class GracefulStopSupport
 
         async Task<bool> Wait()
         {
-            using var timer = new Timer(_ => watching.GiveUp(static died => died.TrySetCanceled()), null, timeout, Timeout.InfiniteTimeSpan);
+            using var timer = new Timer(_ => watching.GiveUp(static died => died.TrySetCanceled()), null, timeout,
+                Timeout.InfiniteTimeSpan);
             return await watching.Died.ConfigureAwait(false);
         }
     }
@@ -75,7 +76,8 @@ public static class WatchAsyncSupport
         if (target is not IInternalActorRef { SystemImpl: not null } internalTarget)
             throw new InvalidOperationException($"{target} cannot be watched.");
         var watching = new WatchingActorRef(internalTarget);
-        await using CancellationTokenRegistration registration = token.Register(() => watching.GiveUp(static died => died.TrySetResult(false)));
+        await using CancellationTokenRegistration registration =
+            token.Register(() => watching.GiveUp(static died => died.TrySetResult(false)));
         internalTarget.SendSystemMessage(new Watch(internalTarget, watching));
         return await watching.Died.ConfigureAwait(false);
     }

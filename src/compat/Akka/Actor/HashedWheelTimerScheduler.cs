@@ -6,12 +6,14 @@ using Akka.Event;
 namespace Akka.Actor;
 
 /// <summary>
-/// The default scheduler. The name is that of the official one; this one keeps a heap ordered by due time and a thread that sleeps until the
-/// first is due, so an idle system does not wake up a hundred times a second. Never early; repeated work has a fixed rate, and what
-/// fell due during a pause is made up for.
+/// The default scheduler. The name is that of the official one; this one keeps a heap ordered by due time and a thread that sleeps until
+/// the first is due, so an idle system does not wake up a hundred times a second. Never early; repeated work has a fixed rate, and
+/// what fell due during a pause is made up for.
 /// </summary>
 public sealed class HashedWheelTimerScheduler : SchedulerBase, IDateTimeOffsetNowTimeProvider, IDisposable
 {
+    private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(5);
+
     private readonly object _lock = new();
     private readonly List<Entry> _heap = [];
     private Thread _thread;
@@ -28,7 +30,7 @@ public sealed class HashedWheelTimerScheduler : SchedulerBase, IDateTimeOffsetNo
 
     protected override DateTimeOffset TimeNow => DateTimeOffset.Now;
 
-    /// <summary>What is still scheduled is dropped. Returns when nothing runs any more.</summary>
+    /// <summary>What is still scheduled is dropped. Returns when nothing runs any more, or after a while all the same.</summary>
     public void Dispose()
     {
         Thread thread;
@@ -41,7 +43,7 @@ public sealed class HashedWheelTimerScheduler : SchedulerBase, IDateTimeOffsetNo
         }
 
         if (thread is not null && thread != Thread.CurrentThread)
-            thread.Join();
+            thread.Join(ShutdownTimeout);
     }
 
     protected override void InternalScheduleOnce(TimeSpan delay, Action action, ICancelable cancelable) =>
@@ -53,7 +55,8 @@ public sealed class HashedWheelTimerScheduler : SchedulerBase, IDateTimeOffsetNo
     protected override void InternalScheduleRepeatedly(TimeSpan initialDelay, TimeSpan interval, Action action, ICancelable cancelable) =>
         Add(new Entry(this, action, null, null, Timestamps(interval), cancelable), initialDelay);
 
-    protected override void InternalScheduleRepeatedly(TimeSpan initialDelay, TimeSpan interval, IRunnable action, ICancelable cancelable) =>
+    protected override void InternalScheduleRepeatedly(
+        TimeSpan initialDelay, TimeSpan interval, IRunnable action, ICancelable cancelable) =>
         Add(new Entry(this, action, null, null, Timestamps(interval), cancelable), initialDelay);
 
     protected override void InternalScheduleTellOnce(
@@ -208,7 +211,8 @@ public sealed class HashedWheelTimerScheduler : SchedulerBase, IDateTimeOffsetNo
     }
 
     private sealed class Entry(
-        HashedWheelTimerScheduler scheduler, object target, object message, IActorRef sender, long interval, ICancelable cancelable) : IDisposable
+        HashedWheelTimerScheduler scheduler, object target, object message, IActorRef sender, long interval, ICancelable cancelable)
+        : IDisposable
     {
         public long Due { get; set; }
 

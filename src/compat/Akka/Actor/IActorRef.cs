@@ -64,7 +64,8 @@ public abstract class ActorRefBase : IActorRef
     public abstract ActorPath Path { get; }
 
     public int CompareTo(object obj) =>
-        obj is null or IActorRef ? CompareTo((IActorRef)obj) : throw new ArgumentException("A reference compares only with a reference.", nameof(obj));
+        obj is null or IActorRef ? CompareTo((IActorRef)obj)
+            : throw new ArgumentException("A reference compares only with a reference.", nameof(obj));
 
     public int CompareTo(IActorRef other)
     {
@@ -178,5 +179,6 @@ public static class ActorRefFactoryExtensions
     public static IActorRef ActorOf<TActor>(this IActorRefFactory factory, string name = null)
         where TActor : ActorBase, new() => factory.ActorOf(Props.Create<TActor>(), name);
 
-    public static ActorSelection ActorSelection(this IActorRefFactory factory, IActorRef anchorRef, string actorPath) => new(anchorRef, actorPath);
+    public static ActorSelection ActorSelection(this IActorRefFactory factory, IActorRef anchorRef, string actorPath) =>
+        new(anchorRef, actorPath);
 }

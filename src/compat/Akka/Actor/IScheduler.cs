@@ -90,7 +90,8 @@ public abstract class SchedulerBase : IScheduler, IAdvancedScheduler
         InternalScheduleTellOnce(delay, receiver, message, sender, cancelable);
     }
 
-    void ITellScheduler.ScheduleTellRepeatedly(TimeSpan initialDelay, TimeSpan interval, ICanTell receiver, object message, IActorRef sender) =>
+    void ITellScheduler.ScheduleTellRepeatedly(
+        TimeSpan initialDelay, TimeSpan interval, ICanTell receiver, object message, IActorRef sender) =>
         ((ITellScheduler)this).ScheduleTellRepeatedly(initialDelay, interval, receiver, message, sender, null);
 
     void ITellScheduler.ScheduleTellRepeatedly(
@@ -179,7 +180,8 @@ public static class SchedulerExtensions
     public static ICancelable ScheduleOnceCancelable(this IActionScheduler scheduler, int millisecondsDelay, Action action) =>
         scheduler.ScheduleOnceCancelable(TimeSpan.FromMilliseconds(millisecondsDelay), action);
 
-    public static void ScheduleRepeatedly(this IActionScheduler scheduler, int initialMillisecondsDelay, int millisecondsInterval, Action action,
+    public static void ScheduleRepeatedly(
+        this IActionScheduler scheduler, int initialMillisecondsDelay, int millisecondsInterval, Action action,
         ICancelable cancelable = null) =>
         scheduler.ScheduleRepeatedly(
             TimeSpan.FromMilliseconds(initialMillisecondsDelay), TimeSpan.FromMilliseconds(millisecondsInterval), action, cancelable);
@@ -197,7 +199,8 @@ public static class SchedulerExtensions
         scheduler.ScheduleRepeatedlyCancelable(
             TimeSpan.FromMilliseconds(initialMillisecondsDelay), TimeSpan.FromMilliseconds(millisecondsInterval), action);
 
-    public static void ScheduleTellOnce(this ITellScheduler scheduler, int millisecondsDelay, ICanTell receiver, object message, IActorRef sender,
+    public static void ScheduleTellOnce(
+        this ITellScheduler scheduler, int millisecondsDelay, ICanTell receiver, object message, IActorRef sender,
         ICancelable cancelable = null) =>
         scheduler.ScheduleTellOnce(TimeSpan.FromMilliseconds(millisecondsDelay), receiver, message, sender, cancelable);
 
@@ -215,7 +218,8 @@ public static class SchedulerExtensions
 
     public static void ScheduleTellRepeatedly(this ITellScheduler scheduler, int initialMillisecondsDelay, int millisecondsInterval,
         ICanTell receiver, object message, IActorRef sender, ICancelable cancelable = null) =>
-        scheduler.ScheduleTellRepeatedly(TimeSpan.FromMilliseconds(initialMillisecondsDelay), TimeSpan.FromMilliseconds(millisecondsInterval),
+        scheduler.ScheduleTellRepeatedly(
+            TimeSpan.FromMilliseconds(initialMillisecondsDelay), TimeSpan.FromMilliseconds(millisecondsInterval),
             receiver, message, sender, cancelable);
 
     public static ICancelable ScheduleTellRepeatedlyCancelable(
@@ -226,7 +230,8 @@ public static class SchedulerExtensions
         return cancelable;
     }
 
-    public static ICancelable ScheduleTellRepeatedlyCancelable(this IScheduler scheduler, int initialMillisecondsDelay, int millisecondsInterval,
+    public static ICancelable ScheduleTellRepeatedlyCancelable(
+        this IScheduler scheduler, int initialMillisecondsDelay, int millisecondsInterval,
         ICanTell receiver, object message, IActorRef sender) =>
         scheduler.ScheduleTellRepeatedlyCancelable(TimeSpan.FromMilliseconds(initialMillisecondsDelay),
             TimeSpan.FromMilliseconds(millisecondsInterval), receiver, message, sender);

@@ -92,7 +92,8 @@ public sealed class ActorIdentity
 
     public IActorRef Subject { get; }
 
-    public override bool Equals(object obj) => obj is ActorIdentity other && Equals(MessageId, other.MessageId) && Equals(Subject, other.Subject);
+    public override bool Equals(object obj) =>
+        obj is ActorIdentity other && Equals(MessageId, other.MessageId) && Equals(Subject, other.Subject);
 
     public override int GetHashCode() => HashCode.Combine(MessageId, Subject);
 

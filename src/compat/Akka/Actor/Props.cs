@@ -186,7 +186,8 @@ public class Props : IEquatable<Props>
             for (int i = 0; i < parameters.Length && fits; i++)
             {
                 Type wanted = parameters[i].ParameterType;
-                fits = _arguments[i] is { } given ? wanted.IsInstanceOfType(given) : !wanted.IsValueType || Nullable.GetUnderlyingType(wanted) is not null;
+                fits = _arguments[i] is { } given
+                    ? wanted.IsInstanceOfType(given) : !wanted.IsValueType || Nullable.GetUnderlyingType(wanted) is not null;
             }
 
             if (!fits)
@@ -205,7 +206,9 @@ public class Props : IEquatable<Props>
     }
 }
 
-/// <summary>The values of constructor arguments, without compiling an expression where that can be avoided: it costs milliseconds.</summary>
+/// <summary>
+/// The values of constructor arguments, without compiling an expression where that can be avoided: it costs milliseconds.
+/// </summary>
 internal static class ExpressionArguments
 {
     public static object[] Evaluate(NewExpression created)
@@ -231,7 +234,8 @@ internal static class ExpressionArguments
                 when !convert.Operand.Type.IsValueType && convert.Type.IsAssignableFrom(convert.Operand.Type):
                 return Evaluate(convert.Operand);
             default:
-                return Expression.Lambda<Func<object>>(Expression.Convert(expression, typeof(object))).Compile(preferInterpretation: true)();
+                Expression boxed = Expression.Convert(expression, typeof(object));
+                return Expression.Lambda<Func<object>>(boxed).Compile(preferInterpretation: true)();
         }
     }
 }

@@ -128,7 +128,8 @@ namespace Akka.Actor
             if (_configuring is null)
                 throw new InvalidOperationException("Handlers are added in the constructor or in the action given to Become.");
             if (_configuring.Count > 0 && _configuring[^1].TakesAll)
-                throw new InvalidOperationException("A handler that takes every message has been added; none that is added later would be reached.");
+                throw new InvalidOperationException(
+                    "A handler that takes every message has been added; none that is added later would be reached.");
             _configuring.Add(handler);
         }
 

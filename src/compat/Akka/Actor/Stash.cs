@@ -67,13 +67,15 @@ public static class StashFactory
     public static IStash CreateStash<T>(this IActorContext context)
         where T : ActorBase => CreateStash(context, typeof(T));
 
-    public static IStash CreateStash(this IActorContext context, IActorStash actorInstance) => CreateStash(context, actorInstance.GetType());
+    public static IStash CreateStash(this IActorContext context, IActorStash actorInstance) =>
+        CreateStash(context, actorInstance.GetType());
 
     public static IStash CreateStash(this IActorContext context, Type actorType)
     {
         var cell = (ActorCell)context;
         if (cell.Mailbox.Queue is not IDequeBasedMessageQueueSemantics deque)
-            throw new NotSupportedException($"{actorType} needs a mailbox with a deque to stash; {cell.Mailbox.Queue.GetType().Name} is none.");
+            throw new NotSupportedException(
+                $"{actorType} needs a mailbox with a deque to stash; {cell.Mailbox.Queue.GetType().Name} is none.");
         int capacity = cell.SystemImpl.Mailboxes.StashCapacity(cell.Props, cell.SystemImpl.Dispatchers.ConfigOf(cell.Props.Dispatcher));
         return new DequeStash(cell, deque, capacity);
     }

@@ -9,8 +9,8 @@ public interface IWithTimers
 }
 
 /// <summary>
-/// Messages that an actor sends to itself later. A key has one timer: starting it anew cancels the one before, and once cancelled no message
-/// of it arrives, also when one was in the mailbox already. Timers end with the incarnation that started them.
+/// Messages that an actor sends to itself later. A key has one timer: starting it anew cancels the one before, and once cancelled no
+/// message of it arrives, also when one was in the mailbox already. Timers end with the incarnation that started them.
 /// </summary>
 public interface ITimerScheduler
 {

@@ -49,7 +49,7 @@ public sealed class Dispatchers
     }
 
     internal Config ConfigOf(string dispatcherName) =>
-        _entries.TryGetValue(string.IsNullOrEmpty(dispatcherName) ? DefaultDispatcherId : dispatcherName, out Entry entry) ? entry.Config : null;
+        _entries.GetValueOrDefault(string.IsNullOrEmpty(dispatcherName) ? DefaultDispatcherId : dispatcherName)?.Config;
 
     internal void Released(MessageDispatcher dispatcher)
     {
@@ -89,7 +89,8 @@ public sealed class Dispatchers
         {
             "PinnedDispatcher" => new Entry(config, throughput, deadline, null),
             "ForkJoinDispatcher" => new Entry(config, throughput, deadline, DedicatedThreads(id, config, throughput, deadline)),
-            "SynchronizedDispatcher" => new Entry(config, throughput, deadline, new SynchronizationContextDispatcher(id, throughput, deadline)),
+            "SynchronizedDispatcher" =>
+                new Entry(config, throughput, deadline, new SynchronizationContextDispatcher(id, throughput, deadline)),
             "TaskDispatcher" => new Entry(config, throughput, deadline, new ThreadPoolDispatcher(id, throughput, deadline)),
             "Dispatcher" => new Entry(config, throughput, deadline, ByExecutor(id, config, throughput, deadline)),
             _ => throw new ConfigurationException($"Dispatcher [{id}] has the unknown type [{type}]."),

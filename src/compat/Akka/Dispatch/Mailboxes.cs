@@ -7,8 +7,8 @@ using Akka.Event;
 namespace Akka.Dispatch;
 
 /// <summary>
-/// Finds the mailbox of an actor: the one its props name, else its dispatcher's, else the one that the queue its class requires is bound to,
-/// else the default mailbox.
+/// Finds the mailbox of an actor: the one its props name, else its dispatcher's, else the one that the queue its class requires is
+/// bound to, else the default mailbox.
 /// </summary>
 public class Mailboxes
 {
@@ -86,7 +86,8 @@ public class Mailboxes
         }
 
         int ofDispatcher = dispatcherConfig?.GetInt("stash-capacity", Deploy.NoStashSize) ?? Deploy.NoStashSize;
-        return ofDispatcher != Deploy.NoStashSize ? ofDispatcher : settings.GetInt(DefaultMailboxId + ".stash-capacity", Deploy.NoStashSize);
+        return ofDispatcher != Deploy.NoStashSize
+            ? ofDispatcher : settings.GetInt(DefaultMailboxId + ".stash-capacity", Deploy.NoStashSize);
     }
 
     private Config DefaultConfig() => _system.Settings.Config.GetConfig(DefaultMailboxId);

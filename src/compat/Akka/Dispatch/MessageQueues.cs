@@ -261,7 +261,8 @@ public class UnboundedPriorityMessageQueue : BlockingMessageQueue, IUnboundedDeq
 
     protected override void LockedEnqueue(Envelope envelope) => _queue.Enqueue(envelope, _priority(envelope.Message));
 
-    protected override bool LockedTryDequeue(out Envelope envelope) => _first.TryPop(out envelope) || _queue.TryDequeue(out envelope, out _);
+    protected override bool LockedTryDequeue(out Envelope envelope) =>
+        _first.TryPop(out envelope) || _queue.TryDequeue(out envelope, out _);
 }
 
 /// <summary>The lowest priority number comes first; equal ones in the order in which they came.</summary>
@@ -284,5 +285,6 @@ public class UnboundedStablePriorityMessageQueue : BlockingMessageQueue, IUnboun
 
     protected override void LockedEnqueue(Envelope envelope) => _queue.Enqueue(envelope, (_priority(envelope.Message), _order++));
 
-    protected override bool LockedTryDequeue(out Envelope envelope) => _first.TryPop(out envelope) || _queue.TryDequeue(out envelope, out _);
+    protected override bool LockedTryDequeue(out Envelope envelope) =>
+        _first.TryPop(out envelope) || _queue.TryDequeue(out envelope, out _);
 }

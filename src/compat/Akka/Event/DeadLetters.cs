@@ -67,7 +67,9 @@ public sealed class UnhandledMessage : AllDeadLetters
     }
 }
 
-/// <summary>Logs dead letters, as many as akka.log-dead-letters says, and what was unhandled where akka.actor.debug.unhandled asks for it.</summary>
+/// <summary>
+/// Logs dead letters, as many as akka.log-dead-letters says, and what was unhandled where akka.actor.debug.unhandled asks for it.
+/// </summary>
 internal sealed class DeadLetterListener : ActorBase
 {
     private readonly int _max;

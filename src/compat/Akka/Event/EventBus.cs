@@ -204,13 +204,14 @@ public class EventStream : LoggingBus
     private void DebugLog(string format, IActorRef subscriber, object channel)
     {
         if (_debug)
-            Publish(new Debug(nameof(EventStream), GetType(), string.Format(System.Globalization.CultureInfo.InvariantCulture, format, subscriber, channel)));
+            Publish(new Debug(nameof(EventStream), GetType(), DefaultLogMessageFormatter.Instance.Format(format, subscriber, channel)));
     }
 }
 
 public static class EventStreamExtensions
 {
-    public static bool Subscribe<TChannel>(this EventStream eventStream, IActorRef subscriber) => eventStream.Subscribe(subscriber, typeof(TChannel));
+    public static bool Subscribe<TChannel>(this EventStream eventStream, IActorRef subscriber) =>
+        eventStream.Subscribe(subscriber, typeof(TChannel));
 
     public static bool Unsubscribe<TChannel>(this EventStream eventStream, IActorRef subscriber) =>
         eventStream.Unsubscribe(subscriber, typeof(TChannel));

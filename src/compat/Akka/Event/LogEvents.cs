@@ -37,7 +37,8 @@ public abstract class LogEvent : INoSerializationVerificationNeeded
     public override string ToString()
     {
         string head = string.Create(CultureInfo.InvariantCulture,
-            $"[{LogLevel().StringFor()}][{Timestamp:yyyy-MM-dd HH:mm:ss.fff}Z][Thread {Thread.ManagedThreadId:0000}][{LogSource}] {Message}");
+            $"[{LogLevel().StringFor()}][{Timestamp:yyyy-MM-dd HH:mm:ss.fff}Z]"
+            + $"[Thread {Thread.ManagedThreadId:0000}][{LogSource}] {Message}");
         return Cause is null ? head : $"{head}{Environment.NewLine}Cause: {Cause}";
     }
 }

@@ -220,7 +220,8 @@ public static class Logging
         "WARNING" => LogLevel.WarningLevel,
         "ERROR" => LogLevel.ErrorLevel,
         "OFF" => OffLevel,
-        _ => throw new ArgumentException($"Unknown log level [{logLevel}]; it is one of DEBUG, INFO, WARNING, ERROR and OFF.", nameof(logLevel)),
+        _ => throw new ArgumentException(
+            $"Unknown log level [{logLevel}]; it is one of DEBUG, INFO, WARNING, ERROR and OFF.", nameof(logLevel)),
     };
 
     public static LogLevel LogLevelFor<T>()

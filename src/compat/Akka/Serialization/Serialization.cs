@@ -24,7 +24,8 @@ public sealed class SerializerDetails
 
     public ImmutableHashSet<Type> UseFor { get; }
 
-    public static SerializerDetails Create(string alias, Serializer serializer, ImmutableHashSet<Type> useFor) => new(alias, serializer, useFor);
+    public static SerializerDetails Create(string alias, Serializer serializer, ImmutableHashSet<Type> useFor) =>
+        new(alias, serializer, useFor);
 }
 
 /// <summary>Serializers of a system, given in code.</summary>
