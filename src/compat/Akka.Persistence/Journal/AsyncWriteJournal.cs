@@ -57,8 +57,8 @@ public abstract class AsyncWriteJournal : WriteJournalBase, IAsyncRecovery
     public abstract Task<long> ReadHighestSequenceNrAsync(string persistenceId, long fromSequenceNr);
 
     /// <summary>
-    /// Writes each <see cref="AtomicWrite"/> completely or not at all. The result is null when all were accepted, or has one entry for each:
-    /// null, or why it was rejected. A faulted task means that nobody knows what was written.
+    /// Writes each <see cref="AtomicWrite"/> completely or not at all. The result is null when all were accepted, or has one entry for
+    /// each: null, or why it was rejected. A faulted task means that nobody knows what was written.
     /// </summary>
     protected abstract Task<IImmutableList<Exception>> WriteMessagesAsync(IEnumerable<AtomicWrite> messages);
 
