@@ -43,6 +43,7 @@ public sealed record ChronikNodeOptions
 public sealed class ChronikNode : IBrokerNode
 {
     private static readonly TimeSpan OffsetsTopicTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan CoordinatorTimeout = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
 
     private readonly NodeStorage _storage;
@@ -68,7 +69,7 @@ public sealed class ChronikNode : IBrokerNode
             node,
             _directory,
             _coordinators,
-            partition => throw new InvalidOperationException($"no coordinator for {partition.Name}"),
+            partition => GroupCoordinatorActor.Props(node, partition, options.GroupLimits),
             controller,
             actors => _actors.TrySetResult(actors),
             _ => CheckReady());
@@ -157,7 +158,8 @@ public sealed class ChronikNode : IBrokerNode
 
         int number = GroupCoordinator.PartitionFor(groupId, topic.Partitions.Length);
         Partition? partition = Find(topic.Id, number);
-        return partition is { View.IsLeader: true } ? (KafkaError.None, Id) : (KafkaError.CoordinatorNotAvailable, NodeId.None);
+        bool isHere = partition is { View.IsLeader: true } && await _coordinators.WaitForAsync(number, CoordinatorTimeout).ConfigureAwait(false);
+        return isHere ? (KafkaError.None, Id) : (KafkaError.CoordinatorNotAvailable, NodeId.None);
     }
 
     /// <inheritdoc/>
