@@ -1,0 +1,115 @@
+using System.Net;
+using Akka.Actor;
+using Chronik.Gateway.Handlers;
+using Chronik.Gateway.Network;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions;
+using Microsoft.Extensions.Logging;
+
+namespace Chronik.Gateway;
+
+/// <summary>What all connections of a node share. Thread-safe.</summary>
+public sealed class GatewayServices
+{
+    /// <summary>Makes the services of one node.</summary>
+    /// <param name="node">The node that is served.</param>
+    /// <param name="settings">What the operator has set.</param>
+    /// <param name="buffers">Where request bodies live; the same pool as the node's, as batches go from the one to the other.</param>
+    /// <param name="scheduler">Ends long polls.</param>
+    /// <param name="metrics">What is measured.</param>
+    /// <param name="log">Where connections say why they were closed.</param>
+    /// <param name="time">The clock.</param>
+    public GatewayServices(
+        IBrokerNode node, GatewaySettings settings, BufferPool buffers, IScheduler scheduler, GatewayMetrics metrics, ILogger log, TimeProvider time)
+    {
+        Node = node;
+        Settings = settings;
+        Buffers = buffers;
+        Scheduler = scheduler;
+        Metrics = metrics;
+        Log = log;
+        Time = time;
+        RequestMemory = new MemoryBudget(settings.Limits.EffectiveRequestMemory);
+        Sessions = new FetchSessions(settings.Limits, time);
+        Apis = new ApiTable(this);
+    }
+
+    /// <summary>The node.</summary>
+    public IBrokerNode Node { get; }
+
+    /// <summary>What the operator has set.</summary>
+    public GatewaySettings Settings { get; }
+
+    /// <summary>The limits.</summary>
+    public GatewayLimits Limits => Settings.Limits;
+
+    /// <summary>What is measured.</summary>
+    public GatewayMetrics Metrics { get; }
+
+    /// <summary>Bytes of requests that are being received or answered.</summary>
+    public long RequestBytesInUse => RequestMemory.InUse;
+
+    /// <summary>Where request bodies live.</summary>
+    internal BufferPool Buffers { get; }
+
+    /// <summary>Ends long polls.</summary>
+    internal IScheduler Scheduler { get; }
+
+    /// <summary>Where connections say why they were closed.</summary>
+    internal ILogger Log { get; }
+
+    /// <summary>The clock.</summary>
+    internal TimeProvider Time { get; }
+
+    /// <summary>The memory of all requests.</summary>
+    internal MemoryBudget RequestMemory { get; }
+
+    /// <summary>The fetch sessions.</summary>
+    internal FetchSessions Sessions { get; }
+
+    /// <summary>The APIs that are served.</summary>
+    internal ApiTable Apis { get; }
+
+    /// <summary>The brokers of the cluster as a client of <paramref name="connection"/> should see them, this node always among them.</summary>
+    internal List<BrokerAddress> BrokersFor(KafkaConnection connection)
+    {
+        MetadataImage image = Node.Metadata;
+        var brokers = new List<BrokerAddress>(Math.Max(1, image.Brokers.Count)) { SelfFor(connection) };
+        foreach (BrokerImage broker in image.Brokers.Values)
+        {
+            if (broker.Id != Node.Id) brokers.Add(new BrokerAddress(broker.Id, broker.Endpoints[0].Host, broker.Endpoints[0].Port, broker.Rack));
+        }
+
+        brokers.Sort((a, b) => a.Id.Value.CompareTo(b.Id.Value));
+        return brokers;
+    }
+
+    /// <summary>Where a client of <paramref name="connection"/> reaches a broker; null for a broker that is not known.</summary>
+    internal BrokerAddress? Find(NodeId id, KafkaConnection connection)
+    {
+        if (id == Node.Id) return SelfFor(connection);
+        return Node.Metadata.Brokers.TryGetValue(id, out BrokerImage? broker)
+            ? new BrokerAddress(id, broker.Endpoints[0].Host, broker.Endpoints[0].Port, broker.Rack)
+            : null;
+    }
+
+    // Without a configured address the client is told the one that it reached: that one surely works for it.
+    private BrokerAddress SelfFor(KafkaConnection connection)
+    {
+        var reached = connection.Local as IPEndPoint;
+        IPAddress? address = reached?.Address is { IsIPv4MappedToIPv6: true } mapped ? mapped.MapToIPv4() : reached?.Address;
+        return new BrokerAddress(
+            Node.Id,
+            Settings.AdvertisedHost ?? address?.ToString() ?? "localhost",
+            Settings.AdvertisedPort ?? reached?.Port ?? 0,
+            Settings.Rack);
+    }
+}
+
+/// <summary>Where a client reaches a broker.</summary>
+/// <param name="Id">The broker.</param>
+/// <param name="Host">Its host.</param>
+/// <param name="Port">Its port.</param>
+/// <param name="Rack">Its rack, or null.</param>
+internal readonly record struct BrokerAddress(NodeId Id, string Host, int Port, string? Rack);

@@ -1,0 +1,20 @@
+namespace Chronik.Gateway;
+
+/// <summary>What an operator may set about the client-facing side, besides its limits.</summary>
+public sealed record GatewaySettings
+{
+    /// <summary>
+    /// The host that clients are told to connect to. Null: the address that each client reached, which is right unless there is a proxy
+    /// or address translation between. Key: <c>chronik.kafka.advertise</c>.
+    /// </summary>
+    public string? AdvertisedHost { get; init; }
+
+    /// <summary>The port that clients are told to connect to; null for the one they reached. Key: <c>chronik.kafka.advertise</c>.</summary>
+    public int? AdvertisedPort { get; init; }
+
+    /// <summary>The rack of this node, or null.</summary>
+    public string? Rack { get; init; }
+
+    /// <summary>The limits.</summary>
+    public GatewayLimits Limits { get; init; } = new();
+}

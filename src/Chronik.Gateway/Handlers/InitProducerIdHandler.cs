@@ -1,0 +1,60 @@
+using Chronik.Gateway.Network;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Protocol;
+using Chronik.Protocol.Messages;
+
+namespace Chronik.Gateway.Handlers;
+
+/// <summary>InitProducerId for idempotent producers (KIP-98): an id that nobody else gets, at epoch 0.</summary>
+/// <remarks>
+/// Ids are taken from the metadata log in blocks, as a block costs a commit; what is left of a block at a restart is lost, as in
+/// Kafka. A producer that asks for a new epoch of its id gets a new id, which serves it as well.
+/// </remarks>
+internal sealed class InitProducerIdHandler(GatewayServices services)
+    : ApiHandler<InitProducerIdRequest, InitProducerIdResponse>(services, ApiKey.InitProducerId)
+{
+    private const int BlockSize = 1_000;
+
+    private readonly SemaphoreSlim _refill = new(1, 1);
+    private readonly Lock _lock = new();
+    private long _next;
+    private long _end;
+
+    /// <inheritdoc/>
+    protected override async ValueTask<InitProducerIdResponse> HandleAsync(InitProducerIdRequest body, Request request)
+    {
+        // Transactions are not served; the error is one that clients give up on.
+        if (body.TransactionalId is not null) return Refused(KafkaError.TransactionalIdAuthorizationFailed);
+        if (TryTake() is { } id) return Granted(id);
+        await _refill.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            while (true)
+            {
+                if (TryTake() is { } taken) return Granted(taken);
+                IReadOnlyList<ItemResult> results =
+                    await Services.Node.SubmitAsync(new AllocateProducerIds(BlockSize), Services.Limits.AdminTimeout).ConfigureAwait(false);
+                var block = (ProducerIdsResult)results[0];
+                if (block.Error != KafkaError.None) return Refused(block.Error);
+                lock (_lock) (_next, _end) = (block.First, block.First + block.Count);
+            }
+        }
+        finally
+        {
+            _refill.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override InitProducerIdResponse Failure(InitProducerIdRequest body, Request request, KafkaError error) => Refused(error);
+
+    private static InitProducerIdResponse Granted(long id) => new() { ProducerId = id };
+
+    private static InitProducerIdResponse Refused(KafkaError error) => new() { ErrorCode = (short)error, ProducerEpoch = -1 };
+
+    private long? TryTake()
+    {
+        lock (_lock) return _next < _end ? _next++ : null;
+    }
+}

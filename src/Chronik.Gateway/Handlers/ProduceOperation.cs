@@ -1,0 +1,210 @@
+using System.Runtime.InteropServices;
+using Chronik.Gateway.Network;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions;
+using Chronik.Protocol;
+using Chronik.Protocol.Messages;
+using Chronik.Protocol.RecordBatches;
+
+namespace Chronik.Gateway.Handlers;
+
+/// <summary>
+/// One produce request from its decoding to its response: validates each batch, appends it to its partition, counts the answers, and
+/// when the last one is there tells the connection once.
+/// </summary>
+/// <remarks>
+/// <see cref="Appended"/> is called on the partitions' threads and only notes the result; the response is made on the connection's
+/// thread. The frame is held until the last answer, because the batches lie in it.
+/// </remarks>
+internal sealed class ProduceOperation(GatewayServices services, ProduceRequest body, Request request) : IAppendSink, IResponseSource
+{
+    private const short FirstVersionWithTopicIds = 13;
+    private const short FirstVersionWithZstd = 7;
+
+    private readonly List<Slot> _slots = new(body.TopicData.Count);
+    private int _pending = 1;
+
+    /// <summary>Validates and appends everything.</summary>
+    public void Start()
+    {
+        KafkaError refused = CheckRequest();
+        foreach (ProduceRequest.TopicProduceData topic in body.TopicData)
+            foreach (ProduceRequest.PartitionProduceData partition in topic.PartitionData)
+                _slots.Add(new Slot());
+
+        int slot = 0;
+        foreach (ProduceRequest.TopicProduceData topic in body.TopicData)
+        {
+            foreach (ProduceRequest.PartitionProduceData partition in topic.PartitionData)
+            {
+                if (refused != KafkaError.None) _slots[slot].Refuse(refused, null);
+                else Append(slot, topic, partition);
+                slot++;
+            }
+        }
+
+        // The one that the constructor counted, so that the request cannot be complete before all batches are on their way.
+        Arrived();
+    }
+
+    /// <inheritdoc/>
+    public void Appended(int slot, in AppendResult result)
+    {
+        _slots[slot].Result = result;
+        Arrived();
+    }
+
+    /// <inheritdoc/>
+    public (IResponseMessage? Response, string? CloseReason) MakeResponse()
+    {
+        if (body.Acks == (short)RequiredAcks.None)
+        {
+            // Nobody reads an answer; closing is the only way to say that something was lost.
+            Slot? failed = _slots.Find(slot => slot.Result.Error != KafkaError.None);
+            return (null, failed is null ? null : $"a produce request without acks failed: {failed.Result.Error} {failed.Result.Message}");
+        }
+
+        var response = new ProduceResponse { Responses = new List<ProduceResponse.TopicProduceResponse>(body.TopicData.Count) };
+        int slot = 0;
+        foreach (ProduceRequest.TopicProduceData topic in body.TopicData)
+        {
+            var answered = new ProduceResponse.TopicProduceResponse
+            {
+                Name = topic.Name,
+                TopicId = topic.TopicId,
+                PartitionResponses = new List<ProduceResponse.PartitionProduceResponse>(topic.PartitionData.Count),
+            };
+            foreach (ProduceRequest.PartitionProduceData partition in topic.PartitionData)
+                answered.PartitionResponses.Add(Describe(response, partition.Index, _slots[slot++]));
+            response.Responses.Add(answered);
+        }
+
+        return (response, null);
+    }
+
+    private KafkaError CheckRequest()
+    {
+        // Transactions are not served and InitProducerId says so; whoever sends a transactional id all the same never had a transaction.
+        if (body.TransactionalId is not null) return KafkaError.InvalidTxnState;
+        return body.Acks is >= (short)RequiredAcks.All and <= (short)RequiredAcks.Leader ? KafkaError.None : KafkaError.InvalidRequiredAcks;
+    }
+
+    private void Append(int slot, ProduceRequest.TopicProduceData topic, ProduceRequest.PartitionProduceData data)
+    {
+        Slot state = _slots[slot];
+        (Partition? partition, KafkaError error) = request.Version >= FirstVersionWithTopicIds
+            ? services.Node.Locate(new TopicId(topic.TopicId), data.Index)
+            : services.Node.Locate(topic.Name, data.Index);
+        if (partition is null)
+        {
+            state.Refuse(error, null);
+            return;
+        }
+
+        state.Partition = partition;
+        if (TopicNames.IsInternal(partition.Name.Topic))
+        {
+            state.Refuse(KafkaError.InvalidTopicException, "the topic belongs to the broker");
+            return;
+        }
+
+        BufferSlice batch = SliceOf(data.Records);
+        error = Validate(batch, partition.View.Config, state);
+        if (error != KafkaError.None) return;
+        Interlocked.Increment(ref _pending);
+        partition.Append(new AppendRequest(batch, (RequiredAcks)body.Acks, this, slot));
+    }
+
+    private KafkaError Validate(BufferSlice batch, TopicConfig config, Slot state)
+    {
+        long now = services.Time.GetUtcNow().ToUnixTimeMilliseconds();
+        bool keepsTimestamps = config.TimestampType == TimestampType.CreateTime;
+        var rules = new RecordBatchRules(
+            config.MaxMessageBytes,
+            AllowZstd: request.Version >= FirstVersionWithZstd,
+            EarliestTimestamp: keepsTimestamps ? Bound(now, -config.TimestampBeforeMaxMs) : long.MinValue,
+            LatestTimestamp: keepsTimestamps ? Bound(now, config.TimestampAfterMaxMs) : long.MaxValue);
+        KafkaError error = RecordBatchValidator.Validate(batch.Span, rules, out RecordBatchInfo info, out string? message);
+        if (error != KafkaError.None)
+        {
+            state.Refuse(error, message, info.BadRecord);
+            return error;
+        }
+
+        if (config.IsCompacted && info.HasNullKey)
+        {
+            error = KafkaError.InvalidRecord;
+            state.Refuse(error, "a compacted topic accepts no record without a key", info.FirstNullKey);
+            return error;
+        }
+
+        if (new RecordBatchView(batch.Span).IsTransactional)
+        {
+            error = KafkaError.InvalidTxnState;
+            state.Refuse(error, "transactions are not served");
+            return error;
+        }
+
+        // The time index trusts the header, so a producer's header must not be trusted.
+        if (keepsTimestamps && new RecordBatchView(batch.Span).MaxTimestamp != info.MaxTimestamp) RecordBatchStamp.SetMaxTimestamp(batch.Span, info.MaxTimestamp);
+        return KafkaError.None;
+    }
+
+    private static long Bound(long now, long distance) =>
+        distance < 0 ? (now < long.MinValue - distance ? long.MinValue : now + distance) : (now > long.MaxValue - distance ? long.MaxValue : now + distance);
+
+    // The field's bytes lie in the request's frame; an absent field is an empty slice, which is no batch.
+    private BufferSlice SliceOf(Records? records)
+    {
+        if (records is not MemoryRecords { Memory: { IsEmpty: false } memory } || !MemoryMarshal.TryGetArray(memory, out ArraySegment<byte> bytes)) return default;
+        Invariant.Require(ReferenceEquals(bytes.Array, request.Frame.Array));
+        return request.Frame.Slice(bytes.Offset, bytes.Count);
+    }
+
+    private void Arrived()
+    {
+        if (Interlocked.Decrement(ref _pending) == 0) request.Complete(this);
+    }
+
+    private ProduceResponse.PartitionProduceResponse Describe(ProduceResponse response, int index, Slot slot)
+    {
+        AppendResult result = slot.Result;
+        var described = new ProduceResponse.PartitionProduceResponse
+        {
+            Index = index,
+            ErrorCode = (short)result.Error,
+            BaseOffset = result.BaseOffset.Value,
+            LogAppendTimeMs = result.LogAppendTimeMs,
+            LogStartOffset = result.LogStartOffset.Value,
+            ErrorMessage = result.Message,
+        };
+        if (slot.BadRecord >= 0) described.RecordErrors.Add(new() { BatchIndex = slot.BadRecord, BatchIndexErrorMessage = result.Message });
+        if (result.Error is KafkaError.NotLeaderOrFollower && slot.Partition?.View is { Leader.IsSome: true } view) AddLeader(response, described, view);
+        return described;
+    }
+
+    // KIP-951: whoever asked the wrong node is told the right one.
+    private void AddLeader(ProduceResponse response, ProduceResponse.PartitionProduceResponse described, PartitionView view)
+    {
+        described.CurrentLeader = new() { LeaderId = view.Leader.Value, LeaderEpoch = view.Epoch.Value };
+        if (response.NodeEndpoints.Exists(known => known.NodeId == view.Leader.Value)) return;
+        if (services.Find(view.Leader, request.Connection) is not { } broker) return;
+        response.NodeEndpoints.Add(new() { NodeId = broker.Id.Value, Host = broker.Host, Port = broker.Port, Rack = broker.Rack });
+    }
+
+    private sealed class Slot
+    {
+        public Partition? Partition { get; set; }
+
+        public AppendResult Result { get; set; }
+
+        public int BadRecord { get; private set; } = -1;
+
+        public void Refuse(KafkaError error, string? message, int badRecord = -1)
+        {
+            BadRecord = badRecord;
+            Result = new AppendResult(error, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, message);
+        }
+    }
+}

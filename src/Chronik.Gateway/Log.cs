@@ -1,0 +1,32 @@
+using System.Net;
+using Microsoft.Extensions.Logging;
+
+namespace Chronik.Gateway;
+
+/// <summary>What the connection actors and handlers log.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(Level = LogLevel.Error, Message = "closing {Remote}: its connection failed")]
+    public static partial void Failed(ILogger log, Exception e, EndPoint? remote);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "closing {Remote}: API {Key} version {Version} is not served")]
+    public static partial void NotServed(ILogger log, EndPoint? remote, short key, short version);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "closing {Remote}: malformed request (API {Key} version {Version}): {What}")]
+    public static partial void Malformed(ILogger log, EndPoint? remote, short key, short version, string what);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "API {Api} version {Version} failed")]
+    public static partial void HandlerFailed(ILogger log, Exception e, Protocol.ApiKey api, short version);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "closing {Remote}: {Key} = {Limit} connections are open; said once until there are fewer")]
+    public static partial void TooManyConnections(ILogger log, EndPoint? remote, string key, int limit);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "closing {Remote}: {What}")]
+    public static partial void Foreign(ILogger log, EndPoint? remote, string what);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "closing {Remote}: a request of {Size} bytes is not between 8 and {Key} = {Limit}")]
+    public static partial void WrongSize(ILogger log, EndPoint? remote, int size, string key, int limit);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "closing {Remote}: no room for its request within the time limit ({Key} = {Limit})")]
+    public static partial void NoMemory(ILogger log, EndPoint? remote, string key, long limit);
+}
