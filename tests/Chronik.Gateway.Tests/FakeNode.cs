@@ -1,0 +1,180 @@
+using Akka.Actor;
+using Chronik.Groups;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions;
+using Chronik.Protocol;
+using Chronik.Protocol.RecordBatches;
+using Chronik.Storage;
+
+namespace Chronik.Gateway.Tests;
+
+/// <summary>
+/// A node without Raft, WAL or coordinators: metadata decided by the real rules, partitions whose replica appends what it is given at once,
+/// or when the test lets it.
+/// </summary>
+internal sealed class FakeNode : IBrokerNode, IDisposable
+{
+    private readonly Dictionary<GroupId, Partition> _partitions = [];
+    private readonly Lock _lock = new();
+    private readonly NodeStorage _storage;
+    private readonly ActorSystem _system;
+    private MetadataImage _image = MetadataImage.Empty;
+
+    public FakeNode(ActorSystem system, BufferPool buffers, IDisk disk, string folder)
+    {
+        _system = system;
+        _storage = NodeStorage.Open(new StorageOptions { DataDirectory = folder, OwnThreads = false }, Id, null, disk, buffers, TimeProvider.System);
+        Change(new FormCluster("fake-cluster"));
+    }
+
+    public NodeId Id { get; } = new(7);
+
+    public string ClusterId => "fake-cluster";
+
+    public MetadataImage Metadata
+    {
+        get
+        {
+            lock (_lock) return _image;
+        }
+    }
+
+    public BrokerSettings Settings { get; set; } = new();
+
+    public StorageStatus Storage => new("/fake", 1000, 400, null);
+
+    /// <summary>How many appends the replicas have been given.</summary>
+    public int Appends;
+
+    /// <summary>Answers of the group coordinator; null answers NOT_COORDINATOR.</summary>
+    public Func<string, IRequestMessage, short, Task<IResponseMessage?>> Coordinator { get; set; } = (_, _, _) => Task.FromResult<IResponseMessage?>(null);
+
+    /// <summary>What SubmitAsync throws, when set.</summary>
+    public Exception? SubmitFails { get; set; }
+
+    public Partition? Find(TopicPartition name)
+    {
+        lock (_lock) return _image.Topics.TryGetValue(name.Topic, out TopicImage? topic) ? _partitions.GetValueOrDefault(new GroupId(topic.Id, name.Partition)) : null;
+    }
+
+    public Partition? Find(TopicId topic, int partition)
+    {
+        lock (_lock) return _partitions.GetValueOrDefault(new GroupId(topic, partition));
+    }
+
+    public Task<IReadOnlyList<ItemResult>> SubmitAsync(MetadataCommand command, TimeSpan timeout) =>
+        SubmitFails is { } failure ? Task.FromException<IReadOnlyList<ItemResult>>(failure) : Task.FromResult(Change(command));
+
+    public Task<(KafkaError Error, NodeId Coordinator)> FindGroupCoordinatorAsync(string groupId) => Task.FromResult((KafkaError.None, Id));
+
+    public Task<IResponseMessage?> AskGroupCoordinatorAsync(string groupId, IRequestMessage request, short version, RequestOrigin origin) =>
+        Coordinator(groupId, request, version);
+
+    public Task<IReadOnlyList<IResponseMessage>> AskAllGroupCoordinatorsAsync(IRequestMessage request, short version, RequestOrigin origin) =>
+        Task.FromResult<IReadOnlyList<IResponseMessage>>([]);
+
+    public Task<IActorRef> ActorOfAsync(Props props, string name) => Task.FromResult(_system.ActorOf(props, name));
+
+    public TopicImage CreateTopic(string name, int partitions = 1, params KeyValuePair<string, string?>[] configs)
+    {
+        var result = (TopicResult)Change(new CreateTopics([new NewTopic { Name = name, PartitionCount = partitions, Configs = configs }]))[0];
+        Assert.Equal(KafkaError.None, result.Error);
+        return Metadata.Topics[name];
+    }
+
+    /// <summary>Makes the replica of a partition keep its appends until they are let go.</summary>
+    public void Hold(string topic, int partition = 0) => Find(new TopicPartition(topic, partition))!.Replica.Tell(FakeReplica.Hold, ActorRefs.NoSender);
+
+    /// <summary>Lets them go.</summary>
+    public void LetGo(string topic, int partition = 0) => Find(new TopicPartition(topic, partition))!.Replica.Tell(FakeReplica.LetGo, ActorRefs.NoSender);
+
+    /// <summary>Replaces what a partition shows.</summary>
+    public void Show(string topic, Func<PartitionView, PartitionView> change)
+    {
+        Partition partition = Find(new TopicPartition(topic, 0))!;
+        partition.Publish(change(partition.View));
+    }
+
+    public void Dispose() => _storage.Dispose();
+
+    private IReadOnlyList<ItemResult> Change(MetadataCommand command)
+    {
+        lock (_lock)
+        {
+            Decision decision = MetadataMachine.Decide(
+                _image, command, new DecisionContext { Self = Id, Settings = Settings, LiveBrokers = [Id], NewTopicId = () => new TopicId(Guid.NewGuid()) });
+            foreach (MetadataRecord record in decision.Records) _image = _image.Apply(record);
+            foreach (TopicImage topic in _image.Topics.Values)
+                for (int i = 0; i < topic.Partitions.Length; i++)
+                    if (!_partitions.ContainsKey(new GroupId(topic.Id, i))) Make(topic, i);
+            foreach (GroupId gone in _partitions.Keys.Where(group => !_image.TopicsById.ContainsKey(group.Topic)).ToList()) _partitions.Remove(gone);
+            return decision.Results;
+        }
+    }
+
+    private void Make(TopicImage topic, int index)
+    {
+        var group = new GroupId(topic.Id, index);
+        var view = new PartitionView
+        {
+            IsLeader = true,
+            Leader = Id,
+            Epoch = new LeaderEpoch(3),
+            LogStartOffset = KafkaOffset.Zero,
+            HighWatermark = KafkaOffset.Zero,
+            LogEndOffset = KafkaOffset.Zero,
+            Log = _storage.OpenLog(group, LogOptions.Default),
+            Epochs = EpochHistory.Empty.With(new LeaderEpoch(3), KafkaOffset.Zero),
+            Config = TopicConfig.From(_image, topic, Id, Settings),
+            Replicas = [Id],
+            Isr = [Id],
+        };
+        IActorRef replica = _system.ActorOf(Props.Create(typeof(FakeReplica), this));
+        var partition = new Partition(new TopicPartition(topic.Name, index), group, replica, view);
+        replica.Tell(partition, ActorRefs.NoSender);
+        _partitions.Add(group, partition);
+    }
+}
+
+/// <summary>Appends what it is given.</summary>
+internal sealed class FakeReplica(FakeNode node) : UntypedActor
+{
+    public static readonly object Hold = new();
+    public static readonly object LetGo = new();
+
+    private readonly Queue<AppendRequest> _held = new();
+    private Partition? _partition;
+    private bool _holds;
+
+    protected override void OnReceive(object message)
+    {
+        switch (message)
+        {
+            case Partition partition:
+                _partition = partition;
+                break;
+            case AppendRequest append:
+                Interlocked.Increment(ref node.Appends);
+                _held.Enqueue(append);
+                break;
+            default:
+                _holds = message == Hold;
+                break;
+        }
+
+        while (!_holds && _held.TryDequeue(out AppendRequest? append)) Append(append);
+    }
+
+    private void Append(AppendRequest append)
+    {
+        PartitionView view = _partition!.View;
+        KafkaOffset start = view.LogEndOffset;
+        RecordBatchStamp.Place(append.Batch.Span, start, view.Epoch);
+        KafkaOffset end = new RecordBatchView(append.Batch.Span).NextOffset;
+        view.Log.Append([append.Batch]);
+        append.Batch.Release();
+        _partition.Publish(view with { HighWatermark = end, LogEndOffset = end });
+        append.Answer(new AppendResult(KafkaError.None, start, AppendResult.NoAppendTime, view.LogStartOffset, null));
+    }
+}
