@@ -26,8 +26,10 @@ foreach (bool sync in (bool[])[true, false, true])
     double mb = entries * (16 << 10) / 1e6;
     Console.WriteLine(
         $"16 KiB x 30, {(sync ? "sync   " : "relaxed")}    {mb / took,8:F0} MB/s  {times.Writes / took,6:F0} writes/s"
-        + $"  write {times.WriteSeconds / took,5:P0}  sync {times.SyncSeconds / took,5:P0}  other {1 - ((times.WriteSeconds + times.SyncSeconds) / took),5:P0}"
-        + $"  sync mean {(times.Syncs == 0 ? 0 : times.SyncSeconds / times.Syncs * 1e3),6:F2} ms  cpu {cpu.TotalSeconds / mb * 1000:F2} s/GB");
+        + $"  write {times.WriteSeconds / took,5:P0}  sync {times.SyncSeconds / took,5:P0}"
+        + $"  other {1 - ((times.WriteSeconds + times.SyncSeconds) / took),5:P0}"
+        + $"  sync mean {(times.Syncs == 0 ? 0 : times.SyncSeconds / times.Syncs * 1e3),6:F2} ms"
+        + $"  cpu {cpu.TotalSeconds / mb * 1000:F2} s/GB");
 }
 
 times.Reset();
@@ -52,8 +54,9 @@ NodeStorage Open()
     Dictionary<GroupId, LogIndex> released = [];
     opened.CheckpointWanted += group =>
     {
+        HardState hardState = new(new Term(1), new NodeId(1));
         if (Load.Last.TryGetValue(group, out LogIndex last))
-            opened.Checkpoint(group, new Checkpoint(last, new Term(1), default, default, new HardState(new Term(1), new NodeId(1)), default), null);
+            opened.Checkpoint(group, new Checkpoint(last, new Term(1), default, default, hardState, default), null);
     };
     return opened;
 }

@@ -73,7 +73,8 @@ public sealed class FileDiskTests : IDisposable
             TaskCompletionSource<Exception?> done = new(TaskCreationOptions.RunContinuationsAsynchronously);
             HardState hardState = new(new Term(1), NodeId.None);
             storage.Checkpoint(
-                Make.GroupA, new Checkpoint(new LogIndex(1), new Term(1), log.NextOffset, log.LogStartOffset, hardState, default), done.SetResult);
+                Make.GroupA,
+                new Checkpoint(new LogIndex(1), new Term(1), log.NextOffset, log.LogStartOffset, hardState, default), done.SetResult);
             Assert.Null(await done.Task.WaitAsync(TimeSpan.FromSeconds(30)));
         }
 

@@ -115,7 +115,8 @@ public sealed class PartitionLogTests : IDisposable
     {
         PartitionLog log = _storage.OpenLog(Make.GroupA, Tiny);
         long[] timestamps = [10, 50, 20, 50, 30, 90, 40, 5];
-        for (int i = 0; i < timestamps.Length; i++) Make.AppendTo(log, _pool, Make.Batch(i * 2, 2, timestamps[i], valueBytes: 150, timestampStep: 0));
+        for (int i = 0; i < timestamps.Length; i++)
+            Make.AppendTo(log, _pool, Make.Batch(i * 2, 2, timestamps[i], valueBytes: 150, timestampStep: 0));
         Assert.Equal((10L, 90L), Found(log.MaxTimestamp(log.NextOffset)));
         Assert.Equal((2L, 50L), Found(log.MaxTimestamp(new KafkaOffset(10))));
         log.DeleteBefore(new KafkaOffset(3));
@@ -189,7 +190,8 @@ public sealed class PartitionLogTests : IDisposable
         Assert.Equal(25, reopened.LogStartOffset.Value);
         Assert.Equal(log.NextOffset, reopened.NextOffset);
         Assert.Equal(
-            batches.Where(b => new RecordBatchView(b).LastOffset.Value >= 25).SelectMany(b => b), Make.ReadAll(reopened, new KafkaOffset(25)));
+            batches.Where(b => new RecordBatchView(b).LastOffset.Value >= 25).SelectMany(b => b),
+            Make.ReadAll(reopened, new KafkaOffset(25)));
     }
 
     [Fact]
@@ -295,7 +297,7 @@ public sealed class PartitionLogTests : IDisposable
                 {
                     RecordBatchView batch = new(bytes.AsSpan(at, records.Length - at));
                     Assert.True(batch.IsIntact);
-                    Assert.True(batch.BaseOffset <= from && batch.LastOffset >= from, $"batch {batch.BaseOffset} where {from} was expected");
+                    Assert.True(batch.BaseOffset <= from && batch.LastOffset >= from, $"batch {batch.BaseOffset} where {from} is next");
                     from = batch.NextOffset;
                     at += (int)batch.Size;
                     batches++;
@@ -323,7 +325,8 @@ public sealed class PartitionLogTests : IDisposable
         Exception? failure = new InvalidOperationException("not done");
         HardState hardState = new(new Term(1), NodeId.None);
         _storage.Checkpoint(
-            Make.GroupA, new Checkpoint(new LogIndex(index), new Term(1), log.NextOffset, log.LogStartOffset, hardState, default), e => failure = e);
+            Make.GroupA,
+            new Checkpoint(new LogIndex(index), new Term(1), log.NextOffset, log.LogStartOffset, hardState, default), e => failure = e);
         _storage.RunQueued();
         Assert.Null(failure);
     }

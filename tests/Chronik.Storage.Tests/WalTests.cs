@@ -16,7 +16,8 @@ public class WalTests
         StorageOptions options = Make.Small() with { WalFillAheadBytes = 0, WalFileBytes = 1 << 20, WalWriteBytes = 1 << 20 };
         using NodeStorage storage = Make.Open(disk, options, _pool);
         List<Outcome> outcomes = [];
-        for (int i = 0; i < 1000; i++) outcomes.Add(new GroupWriter(storage, _pool, Make.GroupA with { Partition = i }).Append(1, new byte[100]));
+        for (int i = 0; i < 1000; i++)
+            outcomes.Add(new GroupWriter(storage, _pool, Make.GroupA with { Partition = i }).Append(1, new byte[100]));
         long before = disk.Operations;
         storage.RunQueued();
         Assert.Equal(2, disk.Operations - before);
@@ -31,7 +32,8 @@ public class WalTests
         using NodeStorage storage = Make.Open(disk, Make.Small() with { WalFillAheadBytes = 0 }, _pool);
         Outcome outcome = new();
         disk.Fault = (_, operation, path) => operation == DiskOperation.Sync ? new IOException($"{path} was synced") : null;
-        storage.Wal.Append(new WalWrite { Group = Make.GroupA, HardState = new HardState(new Term(1), NodeId.None), Sync = false, Completion = outcome });
+        HardState state = new(new Term(1), NodeId.None);
+        storage.Wal.Append(new WalWrite { Group = Make.GroupA, HardState = state, Sync = false, Completion = outcome });
         storage.RunQueued();
         Assert.True(outcome.Done);
         Assert.Null(outcome.Failure);
