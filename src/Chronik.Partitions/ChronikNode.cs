@@ -158,7 +158,8 @@ public sealed class ChronikNode : IBrokerNode
 
         int number = GroupCoordinator.PartitionFor(groupId, topic.Partitions.Length);
         Partition? partition = Find(topic.Id, number);
-        bool isHere = partition is { View.IsLeader: true } && await _coordinators.WaitForAsync(number, CoordinatorTimeout).ConfigureAwait(false);
+        bool isHere = partition is { View.IsLeader: true }
+            && await _coordinators.WaitForAsync(number, CoordinatorTimeout).ConfigureAwait(false);
         return isHere ? (KafkaError.None, Id) : (KafkaError.CoordinatorNotAvailable, NodeId.None);
     }
 

@@ -124,8 +124,8 @@ public class GroupCoordinatorActorTests
 
     private static async Task<long> FetchFromAsync(IActorRef coordinator, string group)
     {
-        IResponseMessage response = await coordinator.Ask<IResponseMessage>(new GroupRequest(FetchOf(group), 9, Origin), NodeFixture.Patience);
-        return OffsetIn((OffsetFetchResponse)response);
+        var request = new GroupRequest(FetchOf(group), 9, Origin);
+        return OffsetIn((OffsetFetchResponse)await coordinator.Ask<IResponseMessage>(request, NodeFixture.Patience));
     }
 
     private static async Task<KafkaError> CommitAsync(NodeFixture node, long offset, TopicId topic = default) =>
@@ -153,7 +153,7 @@ public class GroupCoordinatorActorTests
     {
         (KafkaError error, _) = await node.Node.FindGroupCoordinatorAsync("g").WaitAsync(NodeFixture.Patience);
         Assert.Equal(KafkaError.None, error);
-        IResponseMessage? response = await node.Node.AskGroupCoordinatorAsync("g", request, version, Origin).WaitAsync(NodeFixture.Patience);
-        return Assert.IsType<T>(response);
+        Task<IResponseMessage?> response = node.Node.AskGroupCoordinatorAsync("g", request, version, Origin);
+        return Assert.IsType<T>(await response.WaitAsync(NodeFixture.Patience));
     }
 }
