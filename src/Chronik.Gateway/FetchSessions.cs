@@ -35,7 +35,7 @@ internal sealed class FetchItem(FetchKey key)
 }
 
 /// <summary>A fetch session (KIP-227): the node remembers what a client fetches, the client sends only what changes.</summary>
-/// <remarks>Whoever uses it holds its lock. A client that uses one session on two connections gets an error, never another's data.</remarks>
+/// <remarks>Whoever uses it holds its lock. A client that uses one session on two connections gets an error.</remarks>
 internal sealed class FetchSession(int id, bool usesTopicIds)
 {
     private readonly Dictionary<FetchKey, LinkedListNode<FetchItem>> _byKey = [];
@@ -89,7 +89,9 @@ internal sealed class FetchSession(int id, bool usesTopicIds)
     public void Advance() => NextEpoch = NextEpoch == int.MaxValue ? 1 : NextEpoch + 1;
 }
 
-/// <summary>The fetch sessions of the node, bounded in number; at the bound one that has not been used for long makes room. Thread-safe.</summary>
+/// <summary>
+/// The fetch sessions of the node, bounded in number; at the bound one that has not been used for long makes room. Thread-safe.
+/// </summary>
 internal sealed class FetchSessions(GatewayLimits limits, TimeProvider time)
 {
     private static readonly TimeSpan EvictableAfter = TimeSpan.FromMinutes(2);

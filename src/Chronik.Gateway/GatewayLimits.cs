@@ -34,10 +34,14 @@ public sealed record GatewayLimits
     /// </summary>
     public int MaxInFlightBytesPerConnection { get; init; } = 16 << 20;
 
-    /// <summary>Unanswered requests of one connection; beyond it the connection is not read. Key: <c>max-in-flight-requests-per-connection</c>.</summary>
+    /// <summary>
+    /// Unanswered requests of one connection; beyond it the connection is not read. Key: <c>max-in-flight-requests-per-connection</c>.
+    /// </summary>
     public int MaxInFlightRequestsPerConnection { get; init; } = 256;
 
-    /// <summary>How long a request may wait for room in the request memory before its connection is closed. Key: <c>request-memory-patience</c>.</summary>
+    /// <summary>
+    /// How long a request may wait for room in the request memory before its connection is closed. Key: <c>request-memory-patience</c>.
+    /// </summary>
     public TimeSpan RequestMemoryPatience { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
@@ -46,7 +50,10 @@ public sealed record GatewayLimits
     /// </summary>
     public TimeSpan MaxIdle { get; init; } = TimeSpan.FromMinutes(10);
 
-    /// <summary>The most record bytes in one fetch response, Kafka's <c>fetch.max.bytes</c>; one whole batch may exceed it. Key: <c>max-fetch-bytes</c>.</summary>
+    /// <summary>
+    /// The most record bytes in one fetch response, Kafka's <c>fetch.max.bytes</c>; one whole batch may exceed it.
+    /// Key: <c>max-fetch-bytes</c>.
+    /// </summary>
     public int MaxFetchBytes { get; init; } = 55 << 20;
 
     /// <summary>
@@ -55,13 +62,19 @@ public sealed record GatewayLimits
     /// </summary>
     public int FetchSessions { get; init; } = 1_000;
 
-    /// <summary>Partitions that one fetch session may hold; a request with more is served without a session. Key: <c>fetch-session-partitions</c>.</summary>
+    /// <summary>
+    /// Partitions that one fetch session may hold; a request with more is served without a session. Key: <c>fetch-session-partitions</c>.
+    /// </summary>
     public int FetchSessionPartitions { get; init; } = 10_000;
 
-    /// <summary>Partitions in one DescribeTopicPartitions response; the rest is read with its cursor. Key: <c>describe-partitions</c>.</summary>
+    /// <summary>
+    /// Partitions in one DescribeTopicPartitions response; the rest is read with its cursor. Key: <c>describe-partitions</c>.
+    /// </summary>
     public int DescribePartitions { get; init; } = 2_000;
 
-    /// <summary>How long an administrative request may take at most, whatever time-out its client asks for. Key: <c>admin-timeout</c>.</summary>
+    /// <summary>
+    /// How long an administrative request may take at most, whatever time-out its client asks for. Key: <c>admin-timeout</c>.
+    /// </summary>
     public TimeSpan AdminTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>The key of <see cref="MaxConnections"/>, for messages.</summary>

@@ -21,7 +21,8 @@ public sealed class GatewayServices
     /// <param name="log">Where connections say why they were closed.</param>
     /// <param name="time">The clock.</param>
     public GatewayServices(
-        IBrokerNode node, GatewaySettings settings, BufferPool buffers, IScheduler scheduler, GatewayMetrics metrics, ILogger log, TimeProvider time)
+        IBrokerNode node, GatewaySettings settings, BufferPool buffers, IScheduler scheduler, GatewayMetrics metrics, ILogger log,
+        TimeProvider time)
     {
         Node = node;
         Settings = settings;
@@ -71,14 +72,17 @@ public sealed class GatewayServices
     /// <summary>The APIs that are served.</summary>
     internal ApiTable Apis { get; }
 
-    /// <summary>The brokers of the cluster as a client of <paramref name="connection"/> should see them, this node always among them.</summary>
+    /// <summary>
+    /// The brokers of the cluster as a client of <paramref name="connection"/> should see them, this node always among them.
+    /// </summary>
     internal List<BrokerAddress> BrokersFor(KafkaConnection connection)
     {
         MetadataImage image = Node.Metadata;
         var brokers = new List<BrokerAddress>(Math.Max(1, image.Brokers.Count)) { SelfFor(connection) };
         foreach (BrokerImage broker in image.Brokers.Values)
         {
-            if (broker.Id != Node.Id) brokers.Add(new BrokerAddress(broker.Id, broker.Endpoints[0].Host, broker.Endpoints[0].Port, broker.Rack));
+            if (broker.Id != Node.Id)
+                brokers.Add(new BrokerAddress(broker.Id, broker.Endpoints[0].Host, broker.Endpoints[0].Port, broker.Rack));
         }
 
         brokers.Sort((a, b) => a.Id.Value.CompareTo(b.Id.Value));

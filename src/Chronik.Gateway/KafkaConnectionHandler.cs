@@ -23,7 +23,8 @@ public sealed class KafkaConnectionHandler(GatewayServices services, IActorRef c
             {
                 services.Metrics.Error("connections");
                 if (open == services.Limits.MaxConnections + 1)
-                    Log.TooManyConnections(services.Log, connection.RemoteEndPoint, GatewayLimits.MaxConnectionsKey, services.Limits.MaxConnections);
+                    Log.TooManyConnections(
+                        services.Log, connection.RemoteEndPoint, GatewayLimits.MaxConnectionsKey, services.Limits.MaxConnections);
                 connection.Abort();
                 return;
             }

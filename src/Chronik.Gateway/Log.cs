@@ -18,7 +18,8 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Error, Message = "API {Api} version {Version} failed")]
     public static partial void HandlerFailed(ILogger log, Exception e, Protocol.ApiKey api, short version);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "closing {Remote}: {Key} = {Limit} connections are open; said once until there are fewer")]
+    [LoggerMessage(
+        Level = LogLevel.Warning, Message = "closing {Remote}: {Key} = {Limit} connections are open; said once until there are fewer")]
     public static partial void TooManyConnections(ILogger log, EndPoint? remote, string key, int limit);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "closing {Remote}: {What}")]

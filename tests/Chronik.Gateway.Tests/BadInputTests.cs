@@ -26,7 +26,8 @@ public sealed class BadInputTests
     {
         await using GatewayHost host = await GatewayHost.StartAsync();
         await CostsOnlyItselfAsync(host, Int(size));
-        await GatewayHost.Until(() => host.Log.Has($"{size} bytes is not between 8 and chronik.gateway.max-request-bytes = {100 << 20}"), "it was logged");
+        await GatewayHost.Until(
+            () => host.Log.Has($"{size} bytes is not between 8 and chronik.gateway.max-request-bytes = {100 << 20}"), "it was logged");
     }
 
     [Theory]
@@ -48,7 +49,8 @@ public sealed class BadInputTests
         using KafkaClient bad = await host.ConnectAsync();
         await bad.SendRawAsync(Int(100 << 20));
         await AssertServesAsync(host);
-        Assert.True(host.Services.RequestBytesInUse <= 4096, $"{host.Services.RequestBytesInUse} bytes are held for a body of which nothing came");
+        Assert.True(
+            host.Services.RequestBytesInUse <= 4096, $"{host.Services.RequestBytesInUse} bytes are held for a body of which nothing came");
         bad.Dispose();
         await host.UntilMemoryIsFree();
     }
@@ -94,14 +96,16 @@ public sealed class BadInputTests
         await using GatewayHost host = await GatewayHost.StartAsync();
         foreach (int claim in new[] { int.MaxValue, 1_000_000_000, 1_000, -2, int.MinValue })
             await CostsOnlyItselfAsync(host, KafkaClient.Frame(Api, 1, 1, writer => writer.WriteInt32(claim)));
-        await CostsOnlyItselfAsync(host, KafkaClient.Frame(Api, 9, 1, writer => writer.WriteUnsignedVarint(uint.MaxValue), headerVersion: 2));
+        await CostsOnlyItselfAsync(
+            host, KafkaClient.Frame(Api, 9, 1, writer => writer.WriteUnsignedVarint(uint.MaxValue), headerVersion: 2));
     }
 
     [Fact]
     public async Task A_lying_string_or_tag_closes_the_connection()
     {
         await using GatewayHost host = await GatewayHost.StartAsync();
-        await CostsOnlyItselfAsync(host, KafkaClient.Frame(Api, 1, 1, writer => { writer.WriteInt32(1); writer.WriteInt16(short.MaxValue); }));
+        await CostsOnlyItselfAsync(
+            host, KafkaClient.Frame(Api, 1, 1, writer => { writer.WriteInt32(1); writer.WriteInt16(short.MaxValue); }));
         await CostsOnlyItselfAsync(host, KafkaClient.Frame(Api, 1, 1, writer => { writer.WriteInt32(1); writer.WriteInt16(-7); }));
         await CostsOnlyItselfAsync(host, KafkaClient.Frame(Api, 1, 1, writer => { writer.WriteInt32(1); writer.WriteInt16(-1); }));
         await CostsOnlyItselfAsync(host, KafkaClient.Frame(Api, 9, 1, writer =>
@@ -147,7 +151,7 @@ public sealed class BadInputTests
             ProduceRequest request = KafkaClient.Produce("t", bytes);
             request.TopicData[0].PartitionData.Add(new() { Index = 1, Records = new MemoryRecords(KafkaClient.Batch("fine")) });
             ProduceResponse response = await client.CallAsync(request, 9);
-            Assert.True(error == (KafkaError)response.Responses[0].PartitionResponses[0].ErrorCode, $"{what}: {response.Responses[0].PartitionResponses[0].ErrorCode}");
+            Assert.Equal((what, error), (what, (KafkaError)response.Responses[0].PartitionResponses[0].ErrorCode));
             Assert.Equal(0, response.Responses[0].PartitionResponses[1].ErrorCode);
         }
 
@@ -191,7 +195,8 @@ public sealed class BadInputTests
         host.Node.CreateTopic("t");
         using KafkaClient producer = await host.ConnectAsync();
         byte[] large = KafkaClient.Batch(new string('x', 900_000));
-        for (int i = 0; i < 30; i++) Assert.Equal(0, (await producer.CallAsync(KafkaClient.Produce("t", large), 9)).Responses[0].PartitionResponses[0].ErrorCode);
+        for (int i = 0; i < 30; i++)
+            Assert.Equal(0, (await producer.CallAsync(KafkaClient.Produce("t", large), 9)).Responses[0].PartitionResponses[0].ErrorCode);
 
         using KafkaClient bad = await host.ConnectAsync();
         for (int i = 0; i < 500; i++)
@@ -236,7 +241,8 @@ public sealed class BadInputTests
     [Fact]
     public async Task Requests_beyond_the_request_memory_wait_for_room()
     {
-        await using GatewayHost host = await GatewayHost.StartAsync(new GatewayLimits { MaxRequestBytes = 1 << 20, MaxRequestMemory = 2 << 20 });
+        await using GatewayHost host =
+            await GatewayHost.StartAsync(new GatewayLimits { MaxRequestBytes = 1 << 20, MaxRequestMemory = 2 << 20 });
         host.Node.CreateTopic("t");
         host.Node.Hold("t");
         byte[] batch = KafkaClient.Batch(new string('x', 700_000));
@@ -265,7 +271,8 @@ public sealed class BadInputTests
     internal static async Task AssertServesAsync(GatewayHost host)
     {
         using KafkaClient client = await host.ConnectAsync();
-        Assert.Equal(0, (await client.CallAsync(new ApiVersionsRequest { ClientSoftwareName = "t", ClientSoftwareVersion = "1" }, 3)).ErrorCode);
+        Assert.Equal(
+            0, (await client.CallAsync(new ApiVersionsRequest { ClientSoftwareName = "t", ClientSoftwareVersion = "1" }, 3)).ErrorCode);
     }
 
     // An innocent client is connected before, is served while the bad one is closed, and afterwards.

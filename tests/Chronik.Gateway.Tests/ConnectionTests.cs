@@ -78,7 +78,8 @@ public sealed class ConnectionTests
         client.Socket.Shutdown(SocketShutdown.Send);
         await GatewayHost.Until(() => host.Node.Appends == 5, "all were handed over");
         host.Node.LetGo("t");
-        for (int i = 0; i < 5; i++) Assert.Equal(i, (await client.ReceiveAsync<ProduceResponse>()).Responses[0].PartitionResponses[0].BaseOffset);
+        for (int i = 0; i < 5; i++)
+            Assert.Equal(i, (await client.ReceiveAsync<ProduceResponse>()).Responses[0].PartitionResponses[0].BaseOffset);
         await client.AssertClosedAsync();
         await host.UntilMemoryIsFree();
     }
@@ -145,7 +146,8 @@ public sealed class ConnectionTests
             long offset = 0;
             while (offset < 12)
             {
-                FetchResponse.PartitionData data = (await slow.CallAsync(KafkaClient.Fetch("t", offset, partitionMaxBytes: limit), 12)).Responses[0].Partitions[0];
+                FetchResponse.PartitionData data =
+                    (await slow.CallAsync(KafkaClient.Fetch("t", offset, partitionMaxBytes: limit), 12)).Responses[0].Partitions[0];
                 Assert.Equal(0, data.ErrorCode);
                 byte[] records = new byte[data.Records!.Length];
                 data.Records.CopyTo(records);
@@ -183,7 +185,8 @@ public sealed class ConnectionTests
         await using GatewayHost host = await GatewayHost.StartAsync();
         using KafkaClient client = await host.ConnectAsync();
         MetadataResponse response = await client.CallAsync(new MetadataRequest { Topics = [] }, 12);
-        Assert.Equal((7, "127.0.0.1", host.Endpoint.Port), (response.Brokers[0].NodeId, response.Brokers[0].Host, response.Brokers[0].Port));
+        Assert.Equal(
+            (7, "127.0.0.1", host.Endpoint.Port), (response.Brokers[0].NodeId, response.Brokers[0].Host, response.Brokers[0].Port));
         Assert.Equal(7, response.ControllerId);
     }
 
@@ -193,7 +196,8 @@ public sealed class ConnectionTests
         await using GatewayHost host = await GatewayHost.StartAsync();
         host.Node.SubmitFails = new InvalidOperationException("boom");
         using KafkaClient client = await host.ConnectAsync();
-        var create = new CreateTopicsRequest { Topics = [new() { Name = "a", NumPartitions = 1, ReplicationFactor = 1 }], TimeoutMs = 1_000 };
+        var create =
+            new CreateTopicsRequest { Topics = [new() { Name = "a", NumPartitions = 1, ReplicationFactor = 1 }], TimeoutMs = 1_000 };
         CreateTopicsResponse failed = await client.CallAsync(create, 7);
         Assert.Equal((short)KafkaError.UnknownServerError, failed.Topics[0].ErrorCode);
         Assert.True(host.Log.Has("API CreateTopics version 7 failed"));

@@ -24,7 +24,8 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
     public FakeNode(ActorSystem system, BufferPool buffers, IDisk disk, string folder)
     {
         _system = system;
-        _storage = NodeStorage.Open(new StorageOptions { DataDirectory = folder, OwnThreads = false }, Id, null, disk, buffers, TimeProvider.System);
+        var options = new StorageOptions { DataDirectory = folder, OwnThreads = false };
+        _storage = NodeStorage.Open(options, Id, null, disk, buffers, TimeProvider.System);
         Change(new FormCluster("fake-cluster"));
     }
 
@@ -48,14 +49,15 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
     public int Appends;
 
     /// <summary>Answers of the group coordinator; null answers NOT_COORDINATOR.</summary>
-    public Func<string, IRequestMessage, short, Task<IResponseMessage?>> Coordinator { get; set; } = (_, _, _) => Task.FromResult<IResponseMessage?>(null);
+    public Func<string, IRequestMessage, short, Task<IResponseMessage?>> Coordinator { get; set; } = (_, _, _) =>
+        Task.FromResult<IResponseMessage?>(null);
 
     /// <summary>What SubmitAsync throws, when set.</summary>
     public Exception? SubmitFails { get; set; }
 
     public Partition? Find(TopicPartition name)
     {
-        lock (_lock) return _image.Topics.TryGetValue(name.Topic, out TopicImage? topic) ? _partitions.GetValueOrDefault(new GroupId(topic.Id, name.Partition)) : null;
+        return Metadata.Topics.TryGetValue(name.Topic, out TopicImage? topic) ? Find(topic.Id, name.Partition) : null;
     }
 
     public Partition? Find(TopicId topic, int partition)
@@ -71,23 +73,27 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
     public Task<IResponseMessage?> AskGroupCoordinatorAsync(string groupId, IRequestMessage request, short version, RequestOrigin origin) =>
         Coordinator(groupId, request, version);
 
-    public Task<IReadOnlyList<IResponseMessage>> AskAllGroupCoordinatorsAsync(IRequestMessage request, short version, RequestOrigin origin) =>
+    public Task<IReadOnlyList<IResponseMessage>> AskAllGroupCoordinatorsAsync(
+        IRequestMessage request, short version, RequestOrigin origin) =>
         Task.FromResult<IReadOnlyList<IResponseMessage>>([]);
 
     public Task<IActorRef> ActorOfAsync(Props props, string name) => Task.FromResult(_system.ActorOf(props, name));
 
     public TopicImage CreateTopic(string name, int partitions = 1, params KeyValuePair<string, string?>[] configs)
     {
-        var result = (TopicResult)Change(new CreateTopics([new NewTopic { Name = name, PartitionCount = partitions, Configs = configs }]))[0];
+        var result =
+            (TopicResult)Change(new CreateTopics([new NewTopic { Name = name, PartitionCount = partitions, Configs = configs }]))[0];
         Assert.Equal(KafkaError.None, result.Error);
         return Metadata.Topics[name];
     }
 
     /// <summary>Makes the replica of a partition keep its appends until they are let go.</summary>
-    public void Hold(string topic, int partition = 0) => Find(new TopicPartition(topic, partition))!.Replica.Tell(FakeReplica.Hold, ActorRefs.NoSender);
+    public void Hold(string topic, int partition = 0) =>
+        Find(new TopicPartition(topic, partition))!.Replica.Tell(FakeReplica.Hold, ActorRefs.NoSender);
 
     /// <summary>Lets them go.</summary>
-    public void LetGo(string topic, int partition = 0) => Find(new TopicPartition(topic, partition))!.Replica.Tell(FakeReplica.LetGo, ActorRefs.NoSender);
+    public void LetGo(string topic, int partition = 0) =>
+        Find(new TopicPartition(topic, partition))!.Replica.Tell(FakeReplica.LetGo, ActorRefs.NoSender);
 
     /// <summary>Replaces what a partition shows.</summary>
     public void Show(string topic, Func<PartitionView, PartitionView> change)
@@ -102,13 +108,20 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
     {
         lock (_lock)
         {
-            Decision decision = MetadataMachine.Decide(
-                _image, command, new DecisionContext { Self = Id, Settings = Settings, LiveBrokers = [Id], NewTopicId = () => new TopicId(Guid.NewGuid()) });
+            var context = new DecisionContext
+            {
+                Self = Id,
+                Settings = Settings,
+                LiveBrokers = [Id],
+                NewTopicId = () => new TopicId(Guid.NewGuid()),
+            };
+            Decision decision = MetadataMachine.Decide(_image, command, context);
             foreach (MetadataRecord record in decision.Records) _image = _image.Apply(record);
             foreach (TopicImage topic in _image.Topics.Values)
                 for (int i = 0; i < topic.Partitions.Length; i++)
                     if (!_partitions.ContainsKey(new GroupId(topic.Id, i))) Make(topic, i);
-            foreach (GroupId gone in _partitions.Keys.Where(group => !_image.TopicsById.ContainsKey(group.Topic)).ToList()) _partitions.Remove(gone);
+            foreach (GroupId gone in _partitions.Keys.Where(group => !_image.TopicsById.ContainsKey(group.Topic)).ToList())
+                _partitions.Remove(gone);
             return decision.Results;
         }
     }

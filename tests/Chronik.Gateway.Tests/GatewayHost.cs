@@ -22,7 +22,8 @@ internal sealed class GatewayHost : IAsyncDisposable
     private readonly string? _folder;
 
     private GatewayHost(
-        WebApplication application, ActorSystem system, FakeNode node, GatewayServices services, GatewayMetrics metrics, BufferPool buffers, Lines log, string? folder)
+        WebApplication application, ActorSystem system, FakeNode node, GatewayServices services, GatewayMetrics metrics, BufferPool buffers,
+        Lines log, string? folder)
     {
         _application = application;
         _system = system;
@@ -55,8 +56,9 @@ internal sealed class GatewayHost : IAsyncDisposable
         var metrics = new GatewayMetrics();
         ActorSystem system = ActorSystem.Create("gateway-test");
         var node = new FakeNode(system, buffers, disk, folder ?? "/data");
+        var settings = new GatewaySettings { Limits = limits ?? new GatewayLimits() };
         var services = new GatewayServices(
-            node, new GatewaySettings { Limits = limits ?? new GatewayLimits() }, buffers, system.Scheduler, metrics, log, TimeProvider.System);
+            node, settings, buffers, system.Scheduler, metrics, log, TimeProvider.System);
         IActorRef connections = system.ActorOf(ConnectionsActor.Props(services), "connections");
 
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
@@ -109,7 +111,8 @@ internal sealed class Lines : ILogger
 
     public bool IsEnabled(LogLevel logLevel) => true;
 
-    public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
+    public void Log<TState>(
+        LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
         All.Enqueue(formatter(state, exception) + (exception is null ? "" : $" {exception}"));
 
     public bool Has(string part) => All.Any(line => line.Contains(part, StringComparison.Ordinal));

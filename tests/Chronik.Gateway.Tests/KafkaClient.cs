@@ -27,18 +27,24 @@ internal sealed class KafkaClient : IDisposable
     }
 
     /// <summary>A frame as it goes over the wire.</summary>
-    public static byte[] Frame(short api, short version, int correlationId, Action<KafkaWriter> body, short headerVersion = 1, string? clientId = "test")
+    public static byte[] Frame(
+        short api, short version, int correlationId, Action<KafkaWriter> body, short headerVersion = 1)
     {
         using var writer = new KafkaWriter();
         int start = writer.BeginFrame();
-        new RequestHeader { RequestApiKey = api, RequestApiVersion = version, CorrelationId = correlationId, ClientId = clientId }.Write(writer, headerVersion);
+        writer.WriteInt16(api);
+        writer.WriteInt16(version);
+        writer.WriteInt32(correlationId);
+        writer.WriteNullableString("test", false, nullable: true, "ClientId");
+        if (headerVersion == 2) writer.WriteUnsignedVarint(0);
         body(writer);
         writer.EndFrame(start);
         return writer.ToArray();
     }
 
     public static byte[] Frame(IRequestMessage message, short version, int correlationId) =>
-        Frame((short)message.ApiKey, version, correlationId, writer => message.Write(writer, version), ApiCatalog.Get(message.ApiKey).RequestHeaderVersion(version));
+        Frame((short)message.ApiKey, version, correlationId, writer => message.Write(writer, version),
+            ApiCatalog.Get(message.ApiKey).RequestHeaderVersion(version));
 
     /// <summary>A batch of records with these values.</summary>
     public static byte[] Batch(params string[] values)
@@ -55,12 +61,13 @@ internal sealed class KafkaClient : IDisposable
         TopicData = [new() { Name = topic, PartitionData = [new() { Index = partition, Records = new MemoryRecords(records) }] }],
     };
 
-    public static FetchRequest Fetch(string topic, long offset, int maxWaitMs = 0, int minBytes = 1, int partitionMaxBytes = 1 << 20) => new()
-    {
-        MaxWaitMs = maxWaitMs,
-        MinBytes = minBytes,
-        Topics = [new() { Topic = topic, Partitions = [new() { Partition = 0, FetchOffset = offset, PartitionMaxBytes = partitionMaxBytes }] }],
-    };
+    public static FetchRequest Fetch(
+        string topic, long offset, int maxWaitMs = 0, int minBytes = 1, int partitionMaxBytes = 1 << 20) => new()
+        {
+            MaxWaitMs = maxWaitMs,
+            MinBytes = minBytes,
+            Topics = [new() { Topic = topic, Partitions = [new() { FetchOffset = offset, PartitionMaxBytes = partitionMaxBytes }] }],
+        };
 
     /// <summary>Sends bytes as they are.</summary>
     public async Task SendRawAsync(ReadOnlyMemory<byte> bytes)
@@ -120,7 +127,7 @@ internal sealed class KafkaClient : IDisposable
                 have += got;
             }
         }
-        catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionReset or SocketError.ConnectionAborted or SocketError.Shutdown)
+        catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionReset or SocketError.ConnectionAborted)
         {
             return null;
         }

@@ -25,9 +25,17 @@ internal sealed class AlterConfigsHandler(GatewayServices services)
         new() { Responses = [.. body.Resources.Select(resource => Describe(resource, error, null))] };
 
     private static ConfigReplacement Read(AlterConfigsRequest.AlterConfigsResource resource) =>
-        new(new ConfigResource((ConfigResourceKind)resource.ResourceType, resource.ResourceName), [.. resource.Configs.Select(config => KeyValuePair.Create(config.Name, config.Value))]);
+        new(
+            new ConfigResource((ConfigResourceKind)resource.ResourceType, resource.ResourceName),
+            [.. resource.Configs.Select(config => KeyValuePair.Create(config.Name, config.Value))]);
 
     private static AlterConfigsResponse.AlterConfigsResourceResponse Describe(
         AlterConfigsRequest.AlterConfigsResource resource, KafkaError error, string? message) =>
-        new() { ErrorCode = (short)error, ErrorMessage = message, ResourceType = resource.ResourceType, ResourceName = resource.ResourceName };
+        new()
+        {
+            ErrorCode = (short)error,
+            ErrorMessage = message,
+            ResourceType = resource.ResourceType,
+            ResourceName = resource.ResourceName,
+        };
 }

@@ -1,6 +1,8 @@
 namespace Chronik.Gateway.Handlers;
 
-/// <summary>The one place that says which APIs are served. ApiVersions is answered from it, so what is not here is not advertised.</summary>
+/// <summary>
+/// The one place that says which APIs are served. ApiVersions is answered from it, so what is not here is not advertised.
+/// </summary>
 internal sealed class ApiTable
 {
     private readonly ApiHandler?[] _byKey;

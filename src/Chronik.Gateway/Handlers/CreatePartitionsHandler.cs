@@ -14,7 +14,8 @@ internal sealed class CreatePartitionsHandler(GatewayServices services)
     protected override async ValueTask<CreatePartitionsResponse> HandleAsync(CreatePartitionsRequest body, Request request)
     {
         var command = new CreatePartitions([.. body.Topics.Select(Read)], body.ValidateOnly);
-        IReadOnlyList<ItemResult> results = await Services.Node.SubmitAsync(command, Services.Limits.Bound(body.TimeoutMs)).ConfigureAwait(false);
+        IReadOnlyList<ItemResult> results =
+            await Services.Node.SubmitAsync(command, Services.Limits.Bound(body.TimeoutMs)).ConfigureAwait(false);
         var response = new CreatePartitionsResponse();
         for (int i = 0; i < results.Count; i++) response.Results.Add(Describe(body.Topics[i], results[i].Error, results[i].Message));
         return response;
@@ -25,7 +26,10 @@ internal sealed class CreatePartitionsHandler(GatewayServices services)
         new() { Results = [.. body.Topics.Select(topic => Describe(topic, error, null))] };
 
     private static MorePartitions Read(CreatePartitionsRequest.CreatePartitionsTopic topic) =>
-        new(topic.Name, topic.Count, topic.Assignments?.ConvertAll<IReadOnlyList<NodeId>>(one => [.. one.BrokerIds.Select(id => new NodeId(id))]));
+        new(
+            topic.Name,
+            topic.Count,
+            topic.Assignments?.ConvertAll<IReadOnlyList<NodeId>>(one => [.. one.BrokerIds.Select(id => new NodeId(id))]));
 
     private static CreatePartitionsResponse.CreatePartitionsTopicResult Describe(
         CreatePartitionsRequest.CreatePartitionsTopic topic, KafkaError error, string? message) =>

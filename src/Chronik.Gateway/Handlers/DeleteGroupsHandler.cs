@@ -13,7 +13,11 @@ internal sealed class DeleteGroupsHandler(GatewayServices services)
     {
         var response = new DeleteGroupsResponse();
         foreach (string group in body.GroupsNames.Distinct(StringComparer.Ordinal))
-            response.Results.AddRange((await AskAsync(group, new DeleteGroupsRequest { GroupsNames = [group] }, request).ConfigureAwait(false)).Results);
+        {
+            var one = new DeleteGroupsRequest { GroupsNames = [group] };
+            response.Results.AddRange((await AskAsync(group, one, request).ConfigureAwait(false)).Results);
+        }
+
         return response;
     }
 }

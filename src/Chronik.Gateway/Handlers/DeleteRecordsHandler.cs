@@ -17,7 +17,8 @@ internal sealed class DeleteRecordsHandler(GatewayServices services)
         var response = new DeleteRecordsResponse();
         foreach (DeleteRecordsRequest.DeleteRecordsTopic topic in body.Topics)
         {
-            IEnumerable<Task<DeleteRecordsResponse.DeleteRecordsPartitionResult>> work = topic.Partitions.Select(one => DeleteAsync(topic.Name, one));
+            IEnumerable<Task<DeleteRecordsResponse.DeleteRecordsPartitionResult>> work =
+                topic.Partitions.Select(one => DeleteAsync(topic.Name, one));
             response.Topics.Add(new() { Name = topic.Name, Partitions = [.. await Task.WhenAll(work).ConfigureAwait(false)] });
         }
 
@@ -29,11 +30,13 @@ internal sealed class DeleteRecordsHandler(GatewayServices services)
     {
         var response = new DeleteRecordsResponse();
         foreach (DeleteRecordsRequest.DeleteRecordsTopic topic in body.Topics)
-            response.Topics.Add(new() { Name = topic.Name, Partitions = [.. topic.Partitions.Select(one => Describe(one, error, KafkaOffset.Unknown))] });
+            response.Topics.Add(
+                new() { Name = topic.Name, Partitions = [.. topic.Partitions.Select(one => Describe(one, error, KafkaOffset.Unknown))] });
         return response;
     }
 
-    private async Task<DeleteRecordsResponse.DeleteRecordsPartitionResult> DeleteAsync(string topic, DeleteRecordsRequest.DeleteRecordsPartition asked)
+    private async Task<DeleteRecordsResponse.DeleteRecordsPartitionResult> DeleteAsync(
+        string topic, DeleteRecordsRequest.DeleteRecordsPartition asked)
     {
         if (TopicNames.IsInternal(topic)) return Describe(asked, KafkaError.InvalidTopicException, KafkaOffset.Unknown);
         (Partition? partition, KafkaError error) = Services.Node.Locate(topic, asked.PartitionIndex);

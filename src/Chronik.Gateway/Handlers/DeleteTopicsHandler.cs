@@ -22,7 +22,8 @@ internal sealed class DeleteTopicsHandler(GatewayServices services)
         for (int i = 0; i < topics.Length; i++)
         {
             var result = (TopicResult)results[i];
-            response.Responses.Add(Describe(result.Name ?? topics[i].Name, result.Id == TopicId.None ? topics[i].Id : result.Id, result.Error, result.Message, request.Version));
+            TopicId id = result.Id == TopicId.None ? topics[i].Id : result.Id;
+            response.Responses.Add(Describe(result.Name ?? topics[i].Name, id, result.Error, result.Message, request.Version));
         }
 
         return response;
@@ -30,17 +31,18 @@ internal sealed class DeleteTopicsHandler(GatewayServices services)
 
     /// <inheritdoc/>
     protected override DeleteTopicsResponse Failure(DeleteTopicsRequest body, Request request, KafkaError error) =>
-        new() { Responses = [.. References(body, request.Version).Select(topic => Describe(topic.Name, topic.Id, error, null, request.Version))] };
+        new() { Responses = [.. References(body, request.Version).Select(t => Describe(t.Name, t.Id, error, null, request.Version))] };
 
     private static TopicReference[] References(DeleteTopicsRequest body, short version) => version >= FirstVersionWithTopicIds
         ? [.. body.Topics.Select(topic => new TopicReference(topic.Name, new TopicId(topic.TopicId)))]
         : [.. body.TopicNames.Select(TopicReference.ByName)];
 
-    private static DeleteTopicsResponse.DeletableTopicResult Describe(string? name, TopicId id, KafkaError error, string? message, short version) => new()
-    {
-        Name = name ?? (version >= FirstVersionWithTopicIds ? null : ""),
-        TopicId = id.Value,
-        ErrorCode = (short)error,
-        ErrorMessage = message,
-    };
+    private static DeleteTopicsResponse.DeletableTopicResult Describe(
+        string? name, TopicId id, KafkaError error, string? message, short version) => new()
+        {
+            Name = name ?? (version >= FirstVersionWithTopicIds ? null : ""),
+            TopicId = id.Value,
+            ErrorCode = (short)error,
+            ErrorMessage = message,
+        };
 }

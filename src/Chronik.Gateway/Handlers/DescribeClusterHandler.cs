@@ -19,7 +19,8 @@ internal sealed class DescribeClusterHandler(GatewayServices services)
         {
             // Brokers and controllers are one here, but whoever wants controllers wants their own protocol.
             KafkaError error = body.EndpointType == Controllers ? KafkaError.MismatchedEndpointType : KafkaError.UnsupportedEndpointType;
-            return new(new DescribeClusterResponse { ErrorCode = (short)error, ErrorMessage = "this endpoint is a broker's", EndpointType = Brokers });
+            const string Message = "this endpoint is a broker's";
+            return new(new DescribeClusterResponse { ErrorCode = (short)error, ErrorMessage = Message, EndpointType = Brokers });
         }
 
         var response = new DescribeClusterResponse
@@ -27,7 +28,9 @@ internal sealed class DescribeClusterHandler(GatewayServices services)
             ClusterId = Services.Node.ClusterId,
             ControllerId = Services.Node.Id.Value,
             EndpointType = Brokers,
-            ClusterAuthorizedOperations = body.IncludeClusterAuthorizedOperations ? AuthorizedOperations.Cluster : AuthorizedOperations.NotAsked,
+            ClusterAuthorizedOperations = body.IncludeClusterAuthorizedOperations
+                ? AuthorizedOperations.Cluster
+                : AuthorizedOperations.NotAsked,
         };
         foreach (BrokerAddress broker in Services.BrokersFor(request.Connection))
             response.Brokers.Add(new() { BrokerId = broker.Id.Value, Host = broker.Host, Port = broker.Port, Rack = broker.Rack });

@@ -21,7 +21,8 @@ internal sealed class DescribeConfigsHandler(GatewayServices services)
             result.ErrorCode = (short)error;
             result.ErrorMessage = message;
             foreach (ConfigDescription config in configs)
-                if (asked.ConfigurationKeys is null || asked.ConfigurationKeys.Count == 0 || asked.ConfigurationKeys.Contains(config.Key.Name))
+                if (asked.ConfigurationKeys is null || asked.ConfigurationKeys.Count == 0
+                    || asked.ConfigurationKeys.Contains(config.Key.Name))
                     result.Configs.Add(Describe(config, body));
             response.Results.Add(result);
         }
@@ -33,7 +34,8 @@ internal sealed class DescribeConfigsHandler(GatewayServices services)
     protected override DescribeConfigsResponse Failure(DescribeConfigsRequest body, Request request, KafkaError error) =>
         new() { Results = [.. body.Resources.Select(asked => Refused(asked, error, null))] };
 
-    private (IReadOnlyList<ConfigDescription> Configs, KafkaError Error, string? Message) Find(DescribeConfigsRequest.DescribeConfigsResource asked)
+    private (IReadOnlyList<ConfigDescription> Configs, KafkaError Error, string? Message) Find(
+        DescribeConfigsRequest.DescribeConfigsResource asked)
     {
         MetadataImage image = Services.Node.Metadata;
         switch ((ConfigResourceKind)asked.ResourceType)
@@ -54,19 +56,22 @@ internal sealed class DescribeConfigsHandler(GatewayServices services)
         }
     }
 
-    private static DescribeConfigsResponse.DescribeConfigsResourceResult Describe(ConfigDescription config, DescribeConfigsRequest body) => new()
-    {
-        Name = config.Key.Name,
-        Value = config.Value,
-        ReadOnly = config.IsReadOnly,
-        ConfigSource = (sbyte)config.Source,
-        ConfigType = (sbyte)config.Key.Type,
-        Documentation = body.IncludeDocumentation ? config.Key.Doc : null,
-        Synonyms = body.IncludeSynonyms
-            ? [.. config.Synonyms.Select(one => new DescribeConfigsResponse.DescribeConfigsSynonym { Name = one.Name, Value = one.Value, Source = (sbyte)one.Source })]
-            : [],
-    };
+    private static DescribeConfigsResponse.DescribeConfigsResourceResult Describe(ConfigDescription config, DescribeConfigsRequest body) =>
+        new()
+        {
+            Name = config.Key.Name,
+            Value = config.Value,
+            ReadOnly = config.IsReadOnly,
+            ConfigSource = (sbyte)config.Source,
+            ConfigType = (sbyte)config.Key.Type,
+            Documentation = body.IncludeDocumentation ? config.Key.Doc : null,
+            Synonyms = body.IncludeSynonyms ? [.. config.Synonyms.Select(Describe)] : [],
+        };
 
-    private static DescribeConfigsResponse.DescribeConfigsResult Refused(DescribeConfigsRequest.DescribeConfigsResource asked, KafkaError error, string? message) =>
+    private static DescribeConfigsResponse.DescribeConfigsSynonym Describe(ConfigSynonym synonym) =>
+        new() { Name = synonym.Name, Value = synonym.Value, Source = (sbyte)synonym.Source };
+
+    private static DescribeConfigsResponse.DescribeConfigsResult Refused(
+        DescribeConfigsRequest.DescribeConfigsResource asked, KafkaError error, string? message) =>
         new() { ErrorCode = (short)error, ErrorMessage = message, ResourceType = asked.ResourceType, ResourceName = asked.ResourceName };
 }

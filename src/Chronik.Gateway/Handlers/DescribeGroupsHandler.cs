@@ -19,7 +19,8 @@ internal sealed class DescribeGroupsHandler(GatewayServices services)
         }
 
         if (body.IncludeAuthorizedOperations)
-            foreach (DescribeGroupsResponse.DescribedGroup group in response.Groups) group.AuthorizedOperations = AuthorizedOperations.Group;
+            foreach (DescribeGroupsResponse.DescribedGroup group in response.Groups)
+                group.AuthorizedOperations = AuthorizedOperations.Group;
         return response;
     }
 }

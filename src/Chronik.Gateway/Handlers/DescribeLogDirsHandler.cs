@@ -29,7 +29,8 @@ internal sealed class DescribeLogDirsHandler(GatewayServices services)
         }
         else
         {
-            foreach (DescribeLogDirsRequest.DescribableLogDirTopic topic in body.Topics) Add(folder, topic.Topic, topic.Partitions.Distinct());
+            foreach (DescribeLogDirsRequest.DescribableLogDirTopic topic in body.Topics)
+                Add(folder, topic.Topic, topic.Partitions.Distinct());
         }
 
         return new(new DescribeLogDirsResponse { Results = [folder] });

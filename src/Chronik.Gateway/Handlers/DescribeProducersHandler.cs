@@ -19,7 +19,8 @@ internal sealed class DescribeProducersHandler(GatewayServices services)
         var response = new DescribeProducersResponse();
         foreach (DescribeProducersRequest.TopicRequest topic in body.Topics)
         {
-            IEnumerable<Task<DescribeProducersResponse.PartitionResponse>> work = topic.PartitionIndexes.Select(index => DescribeAsync(topic.Name, index));
+            IEnumerable<Task<DescribeProducersResponse.PartitionResponse>> work =
+                topic.PartitionIndexes.Select(index => DescribeAsync(topic.Name, index));
             response.Topics.Add(new() { Name = topic.Name, Partitions = [.. await Task.WhenAll(work).ConfigureAwait(false)] });
         }
 
@@ -31,7 +32,8 @@ internal sealed class DescribeProducersHandler(GatewayServices services)
     {
         var response = new DescribeProducersResponse();
         foreach (DescribeProducersRequest.TopicRequest topic in body.Topics)
-            response.Topics.Add(new() { Name = topic.Name, Partitions = [.. topic.PartitionIndexes.Select(index => Refused(index, error))] });
+            response.Topics.Add(
+                new() { Name = topic.Name, Partitions = [.. topic.PartitionIndexes.Select(index => Refused(index, error))] });
         return response;
     }
 

@@ -14,7 +14,9 @@ internal sealed class DescribeTopicPartitionsHandler(GatewayServices services)
     protected override ValueTask<DescribeTopicPartitionsResponse> HandleAsync(DescribeTopicPartitionsRequest body, Request request)
     {
         MetadataImage image = Services.Node.Metadata;
-        IEnumerable<string> asked = body.Topics.Count == 0 ? image.Topics.Keys : body.Topics.Select(topic => topic.Name).Distinct(StringComparer.Ordinal);
+        IEnumerable<string> asked = body.Topics.Count == 0
+            ? image.Topics.Keys
+            : body.Topics.Select(topic => topic.Name).Distinct(StringComparer.Ordinal);
         string first = body.Cursor?.TopicName ?? "";
         int room = Math.Clamp(body.ResponsePartitionLimit, 1, Services.Limits.DescribePartitions);
         var response = new DescribeTopicPartitionsResponse();
@@ -22,7 +24,8 @@ internal sealed class DescribeTopicPartitionsHandler(GatewayServices services)
         {
             if (!image.Topics.TryGetValue(name, out TopicImage? topic))
             {
-                response.Topics.Add(Refused(name));
+                response.Topics.Add(Refused(
+                    name, TopicNames.Refusal(name) is null ? KafkaError.UnknownTopicOrPartition : KafkaError.InvalidTopicException));
                 continue;
             }
 
@@ -40,7 +43,7 @@ internal sealed class DescribeTopicPartitionsHandler(GatewayServices services)
 
     /// <inheritdoc/>
     protected override DescribeTopicPartitionsResponse Failure(DescribeTopicPartitionsRequest body, Request request, KafkaError error) =>
-        new() { Topics = [.. body.Topics.Select(topic => new DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponseTopic { Name = topic.Name, ErrorCode = (short)error })] };
+        new() { Topics = [.. body.Topics.Select(topic => Refused(topic.Name, error))] };
 
     // Where the next page starts: in this topic, or at the next name; null when this was the end.
     private static DescribeTopicPartitionsResponse.PageCursor? Next(TopicImage topic, int partition, IEnumerable<string> asked)
@@ -80,9 +83,6 @@ internal sealed class DescribeTopicPartitionsHandler(GatewayServices services)
         return described;
     }
 
-    private static DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponseTopic Refused(string name) => new()
-    {
-        Name = name,
-        ErrorCode = (short)(TopicNames.Refusal(name) is null ? KafkaError.UnknownTopicOrPartition : KafkaError.InvalidTopicException),
-    };
+    private static DescribeTopicPartitionsResponse.DescribeTopicPartitionsResponseTopic Refused(string name, KafkaError error) =>
+        new() { Name = name, ErrorCode = (short)error };
 }

@@ -5,7 +5,9 @@ using Chronik.Protocol.Messages;
 
 namespace Chronik.Gateway.Handlers;
 
-/// <summary>Fetch: works out what a request asks for, with or without a session (KIP-227), and leaves the rest to a <see cref="FetchOperation"/>.</summary>
+/// <summary>
+/// Fetch: works out what a request asks for, with or without a session (KIP-227), and leaves the rest to a <see cref="FetchOperation"/>.
+/// </summary>
 internal sealed class FetchHandler(GatewayServices services) : ApiHandler(services, ApiKey.Fetch)
 {
     private const int NoSession = 0;
@@ -27,7 +29,9 @@ internal sealed class FetchHandler(GatewayServices services) : ApiHandler(servic
     {
         if (body.SessionId != NoSession) Services.Sessions.Close(body.SessionId);
         bool usesIds = UsesTopicIds(request.Version);
-        FetchSession? session = body.SessionEpoch == InitialEpoch ? Services.Sessions.Open(body.Topics.Sum(topic => topic.Partitions.Count), usesIds) : null;
+        FetchSession? session = body.SessionEpoch == InitialEpoch
+            ? Services.Sessions.Open(body.Topics.Sum(topic => topic.Partitions.Count), usesIds)
+            : null;
         var items = new List<FetchItem>();
         foreach (FetchRequest.FetchTopic topic in body.Topics)
         {

@@ -109,7 +109,8 @@ internal sealed class FetchOperation(
     // KIP-595: the client says which epoch its last record has. Where that epoch ended earlier here, its log is another branch.
     private static bool Diverges(FetchItem item, PartitionView view, FetchResponse.PartitionData data, out KafkaError error)
     {
-        (LeaderEpoch epoch, KafkaOffset end) = view.Epochs.EndOffsetFor(new LeaderEpoch(item.LastFetchedEpoch), view.Epoch, view.LogEndOffset);
+        (LeaderEpoch epoch, KafkaOffset end) =
+            view.Epochs.EndOffsetFor(new LeaderEpoch(item.LastFetchedEpoch), view.Epoch, view.LogEndOffset);
         error = epoch == LeaderEpoch.Unknown ? KafkaError.OffsetOutOfRange : KafkaError.None;
         if (error != KafkaError.None || (epoch.Value >= item.LastFetchedEpoch && end >= item.Offset)) return false;
         data.DivergingEpoch = new() { Epoch = epoch.Value, EndOffset = end.Value };
@@ -222,7 +223,8 @@ internal sealed class FetchOperation(
         }
     }
 
-    private readonly record struct Reading(FetchItem Item, FetchResponse.PartitionData Data, Partition? Partition, KafkaOffset HighWatermark)
+    private readonly record struct Reading(
+        FetchItem Item, FetchResponse.PartitionData Data, Partition? Partition, KafkaOffset HighWatermark)
     {
         /// <summary>Whether the client's log is another branch.</summary>
         public bool Diverges { get; init; }

@@ -8,7 +8,8 @@ namespace Chronik.Gateway.Handlers;
 /// <summary>Serves an API that a group's coordinator answers.</summary>
 /// <typeparam name="TRequest">The request.</typeparam>
 /// <typeparam name="TResponse">The response.</typeparam>
-internal abstract class GroupHandler<TRequest, TResponse>(GatewayServices services, ApiKey key) : ApiHandler<TRequest, TResponse>(services, key)
+internal abstract class GroupHandler<TRequest, TResponse>(GatewayServices services, ApiKey key)
+    : ApiHandler<TRequest, TResponse>(services, key)
     where TRequest : class, IRequestMessage<TResponse>, IMessage<TRequest>
     where TResponse : class, IResponseMessage
 {
@@ -25,7 +26,8 @@ internal abstract class GroupHandler<TRequest, TResponse>(GatewayServices servic
     /// <summary>Asks the coordinator of a group; NOT_COORDINATOR when it is not here.</summary>
     protected async ValueTask<TResponse> AskAsync(string groupId, TRequest body, Request request)
     {
-        IResponseMessage? response = await Services.Node.AskGroupCoordinatorAsync(groupId, body, request.Version, OriginOf(request)).ConfigureAwait(false);
+        IResponseMessage? response =
+            await Services.Node.AskGroupCoordinatorAsync(groupId, body, request.Version, OriginOf(request)).ConfigureAwait(false);
         return (TResponse)(response ?? GroupResponses.Error(body, request.Version, KafkaError.NotCoordinator));
     }
 

@@ -31,5 +31,11 @@ internal sealed class IncrementalAlterConfigsHandler(GatewayServices services)
 
     private static IncrementalAlterConfigsResponse.AlterConfigsResourceResponse Describe(
         IncrementalAlterConfigsRequest.AlterConfigsResource resource, KafkaError error, string? message) =>
-        new() { ErrorCode = (short)error, ErrorMessage = message, ResourceType = resource.ResourceType, ResourceName = resource.ResourceName };
+        new()
+        {
+            ErrorCode = (short)error,
+            ErrorMessage = message,
+            ResourceType = resource.ResourceType,
+            ResourceName = resource.ResourceName,
+        };
 }

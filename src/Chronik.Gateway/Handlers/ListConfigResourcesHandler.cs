@@ -6,7 +6,9 @@ using Chronik.Protocol.Messages;
 
 namespace Chronik.Gateway.Handlers;
 
-/// <summary>ListConfigResources: what has configs (KIP-1142). Version 0 asks for client metrics subscriptions only, of which there are none.</summary>
+/// <summary>
+/// ListConfigResources: what has configs (KIP-1142). Version 0 asks for client metrics subscriptions only, of which there are none.
+/// </summary>
 internal sealed class ListConfigResourcesHandler(GatewayServices services)
     : ApiHandler<ListConfigResourcesRequest, ListConfigResourcesResponse>(services, ApiKey.ListConfigResources)
 {
@@ -14,7 +16,8 @@ internal sealed class ListConfigResourcesHandler(GatewayServices services)
     private const sbyte ClientMetrics = 16;
     private const sbyte Group = 32;
 
-    private static readonly sbyte[] Known = [(sbyte)ConfigResourceKind.Topic, (sbyte)ConfigResourceKind.Broker, BrokerLogger, ClientMetrics, Group];
+    private static readonly sbyte[] Known =
+        [(sbyte)ConfigResourceKind.Topic, (sbyte)ConfigResourceKind.Broker, BrokerLogger, ClientMetrics, Group];
 
     /// <inheritdoc/>
     protected override ValueTask<ListConfigResourcesResponse> HandleAsync(ListConfigResourcesRequest body, Request request)
@@ -26,7 +29,8 @@ internal sealed class ListConfigResourcesHandler(GatewayServices services)
         if (Wanted(ConfigResourceKind.Topic))
             foreach (string topic in Services.Node.Metadata.Topics.Keys) Add(response, ConfigResourceKind.Topic, topic);
         if (Wanted(ConfigResourceKind.Broker))
-            foreach (BrokerAddress broker in Services.BrokersFor(request.Connection)) Add(response, ConfigResourceKind.Broker, broker.Id.ToString());
+            foreach (BrokerAddress broker in Services.BrokersFor(request.Connection))
+                Add(response, ConfigResourceKind.Broker, broker.Id.ToString());
         return new(response);
     }
 

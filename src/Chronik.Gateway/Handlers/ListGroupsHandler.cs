@@ -13,7 +13,8 @@ internal sealed class ListGroupsHandler(GatewayServices services)
     protected override async ValueTask<ListGroupsResponse> HandleAsync(ListGroupsRequest body, Request request)
     {
         var response = new ListGroupsResponse();
-        foreach (IResponseMessage answer in await Services.Node.AskAllGroupCoordinatorsAsync(body, request.Version, OriginOf(request)).ConfigureAwait(false))
+        foreach (IResponseMessage answer in await Services.Node.AskAllGroupCoordinatorsAsync(
+            body, request.Version, OriginOf(request)).ConfigureAwait(false))
         {
             var part = (ListGroupsResponse)answer;
             response.Groups.AddRange(part.Groups);

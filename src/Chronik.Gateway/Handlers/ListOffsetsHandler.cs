@@ -85,7 +85,9 @@ internal sealed class ListOffsetsHandler(GatewayServices services)
                 return Found(asked, KafkaOffset.Unknown, NoTimestamp, LeaderEpoch.Unknown);
         }
 
-        TimestampedOffset? match = asked.Timestamp == MaxTimestamp ? view.Log.MaxTimestamp(end) : view.Log.FindByTimestamp(asked.Timestamp, end);
+        TimestampedOffset? match = asked.Timestamp == MaxTimestamp
+            ? view.Log.MaxTimestamp(end)
+            : view.Log.FindByTimestamp(asked.Timestamp, end);
         return match is { } found
             ? Found(asked, found.Offset, found.TimestampMs, found.Epoch)
             : Found(asked, KafkaOffset.Unknown, NoTimestamp, LeaderEpoch.Unknown);
@@ -106,6 +108,7 @@ internal sealed class ListOffsetsHandler(GatewayServices services)
         ListOffsetsRequest.ListOffsetsPartition asked, KafkaOffset offset, long timestampMs, LeaderEpoch epoch) =>
         new() { PartitionIndex = asked.PartitionIndex, Offset = offset.Value, Timestamp = timestampMs, LeaderEpoch = epoch.Value };
 
-    private static ListOffsetsResponse.ListOffsetsPartitionResponse Refused(ListOffsetsRequest.ListOffsetsPartition asked, KafkaError error) =>
+    private static ListOffsetsResponse.ListOffsetsPartitionResponse Refused(
+        ListOffsetsRequest.ListOffsetsPartition asked, KafkaError error) =>
         new() { PartitionIndex = asked.PartitionIndex, ErrorCode = (short)error };
 }

@@ -7,7 +7,9 @@ using Chronik.Protocol.Messages;
 
 namespace Chronik.Gateway.Handlers;
 
-/// <summary>Metadata: the brokers, and the topics with their leaders. Creates topics that are asked for, where both sides allow it.</summary>
+/// <summary>
+/// Metadata: the brokers, and the topics with their leaders. Creates topics that are asked for, where both sides allow it.
+/// </summary>
 /// <remarks>Null topics stand for all, an empty list for none; in version 0 an empty list stands for all.</remarks>
 internal sealed class MetadataHandler(GatewayServices services) : ApiHandler<MetadataRequest, MetadataResponse>(services, ApiKey.Metadata)
 {
@@ -51,7 +53,8 @@ internal sealed class MetadataHandler(GatewayServices services) : ApiHandler<Met
         var errors = new Dictionary<string, KafkaError>(StringComparer.Ordinal);
         try
         {
-            IReadOnlyList<ItemResult> results = await Services.Node.SubmitAsync(command, Services.Limits.AdminTimeout).ConfigureAwait(false);
+            IReadOnlyList<ItemResult> results =
+                await Services.Node.SubmitAsync(command, Services.Limits.AdminTimeout).ConfigureAwait(false);
             for (int i = 0; i < missing.Count; i++)
                 if (results[i].Error is not (KafkaError.None or KafkaError.TopicAlreadyExists)) errors[missing[i]] = results[i].Error;
         }
@@ -76,20 +79,25 @@ internal sealed class MetadataHandler(GatewayServices services) : ApiHandler<Met
             return response;
         }
 
-        foreach (MetadataRequest.MetadataRequestTopic asked in body.Topics) response.Topics.Add(Find(asked, image, operations, creationErrors, request.Version));
+        foreach (MetadataRequest.MetadataRequestTopic asked in body.Topics)
+            response.Topics.Add(Find(asked, image, operations, creationErrors, request.Version));
         return response;
     }
 
     private MetadataResponse.MetadataResponseTopic Find(
-        MetadataRequest.MetadataRequestTopic asked, MetadataImage image, bool operations, Dictionary<string, KafkaError>? creationErrors, short version)
+        MetadataRequest.MetadataRequestTopic asked, MetadataImage image, bool operations, Dictionary<string, KafkaError>? creationErrors,
+        short version)
     {
         var id = new TopicId(asked.TopicId);
         if (asked.Name is not { } name)
-            return image.TopicsById.TryGetValue(id, out TopicImage? byId) ? Describe(byId, operations) : Refused(null, id, KafkaError.UnknownTopicId, version);
+            return image.TopicsById.TryGetValue(id, out TopicImage? byId)
+                ? Describe(byId, operations)
+                : Refused(null, id, KafkaError.UnknownTopicId, version);
         if (id != TopicId.None) return Refused(name, id, KafkaError.InvalidRequest, version);
         if (image.Topics.TryGetValue(name, out TopicImage? topic)) return Describe(topic, operations);
         if (TopicNames.Refusal(name) is not null) return Refused(name, id, KafkaError.InvalidTopicException, version);
-        return Refused(name, id, creationErrors?.GetValueOrDefault(name, KafkaError.UnknownTopicOrPartition) ?? KafkaError.UnknownTopicOrPartition, version);
+        KafkaError error = KafkaError.UnknownTopicOrPartition;
+        return Refused(name, id, creationErrors?.GetValueOrDefault(name, error) ?? error, version);
     }
 
     private MetadataResponse Shell(MetadataRequest body, Request request)
@@ -98,7 +106,9 @@ internal sealed class MetadataHandler(GatewayServices services) : ApiHandler<Met
         {
             ClusterId = Services.Node.ClusterId,
             ControllerId = Services.Node.Id.Value,
-            ClusterAuthorizedOperations = body.IncludeClusterAuthorizedOperations ? AuthorizedOperations.Cluster : AuthorizedOperations.NotAsked,
+            ClusterAuthorizedOperations = body.IncludeClusterAuthorizedOperations
+                ? AuthorizedOperations.Cluster
+                : AuthorizedOperations.NotAsked,
         };
         foreach (BrokerAddress broker in Services.BrokersFor(request.Connection))
             response.Brokers.Add(new() { NodeId = broker.Id.Value, Host = broker.Host, Port = broker.Port, Rack = broker.Rack });
@@ -149,7 +159,8 @@ internal readonly record struct PartitionState(KafkaError Error, NodeId Leader, 
     public static PartitionState Of(IBrokerNode node, TopicImage topic, int index)
     {
         List<int> replicas = topic.Partitions[index].Replicas.Select(replica => replica.Value).ToList();
-        if (node.Find(topic.Id, index)?.View is not { } view) return new(KafkaError.LeaderNotAvailable, NodeId.None, LeaderEpoch.Unknown, replicas, []);
+        if (node.Find(topic.Id, index)?.View is not { } view)
+            return new(KafkaError.LeaderNotAvailable, NodeId.None, LeaderEpoch.Unknown, replicas, []);
         KafkaError error = view.Leader.IsSome ? KafkaError.None : KafkaError.LeaderNotAvailable;
         return new(error, view.Leader, view.Epoch, replicas, view.Isr.Select(replica => replica.Value).ToList());
     }

@@ -28,22 +28,27 @@ internal sealed class OffsetCommitHandler(GatewayServices services)
     }
 
     private static TopicImage? Find(OffsetCommitRequest.OffsetCommitRequestTopic topic, MetadataImage image, short version) =>
-        version >= FirstVersionWithTopicIds ? image.TopicsById.GetValueOrDefault(new TopicId(topic.TopicId)) : image.Topics.GetValueOrDefault(topic.Name);
+        version >= FirstVersionWithTopicIds
+            ? image.TopicsById.GetValueOrDefault(new TopicId(topic.TopicId))
+            : image.Topics.GetValueOrDefault(topic.Name);
 
     // Takes out what does not exist; null when nothing is left.
     private static OffsetCommitRequest.OffsetCommitRequestTopic? Sort(
-        OffsetCommitRequest.OffsetCommitRequestTopic topic, TopicImage? image, short version, List<OffsetCommitResponse.OffsetCommitResponseTopic> refused)
+        OffsetCommitRequest.OffsetCommitRequestTopic topic, TopicImage? image, short version,
+        List<OffsetCommitResponse.OffsetCommitResponseTopic> refused)
     {
         List<OffsetCommitRequest.OffsetCommitRequestPartition> unknown =
             topic.Partitions.FindAll(partition => image is null || (uint)partition.PartitionIndex >= (uint)image.Partitions.Length);
         if (unknown.Count > 0)
         {
-            KafkaError error = image is null && version >= FirstVersionWithTopicIds ? KafkaError.UnknownTopicId : KafkaError.UnknownTopicOrPartition;
+            KafkaError error = image is null && version >= FirstVersionWithTopicIds
+                ? KafkaError.UnknownTopicId
+                : KafkaError.UnknownTopicOrPartition;
             refused.Add(new()
             {
                 Name = topic.Name,
                 TopicId = topic.TopicId,
-                Partitions = [.. unknown.Select(partition => new OffsetCommitResponse.OffsetCommitResponsePartition { PartitionIndex = partition.PartitionIndex, ErrorCode = (short)error })],
+                Partitions = unknown.ConvertAll(partition => Refused(partition.PartitionIndex, error)),
             });
         }
 
@@ -53,4 +58,7 @@ internal sealed class OffsetCommitHandler(GatewayServices services)
         topic.Partitions.RemoveAll(unknown.Contains);
         return topic;
     }
+
+    private static OffsetCommitResponse.OffsetCommitResponsePartition Refused(int partition, KafkaError error) =>
+        new() { PartitionIndex = partition, ErrorCode = (short)error };
 }

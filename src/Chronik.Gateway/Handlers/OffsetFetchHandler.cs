@@ -21,7 +21,9 @@ internal sealed class OffsetFetchHandler(GatewayServices services)
         var response = new OffsetFetchResponse();
         foreach (OffsetFetchRequest.OffsetFetchRequestGroup group in body.Groups)
         {
-            List<OffsetFetchResponse.OffsetFetchResponseTopics> unknown = request.Version >= FirstVersionWithTopicIds ? TakeUnknown(group) : [];
+            List<OffsetFetchResponse.OffsetFetchResponseTopics> unknown = request.Version >= FirstVersionWithTopicIds
+                ? TakeUnknown(group)
+                : [];
             var one = new OffsetFetchRequest { Groups = [group], RequireStable = body.RequireStable };
             OffsetFetchResponse answer = await AskAsync(group.GroupId, one, request).ConfigureAwait(false);
             foreach (OffsetFetchResponse.OffsetFetchResponseGroup part in answer.Groups)

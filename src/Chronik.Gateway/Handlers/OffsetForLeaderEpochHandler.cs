@@ -6,7 +6,9 @@ using Chronik.Protocol.Messages;
 
 namespace Chronik.Gateway.Handlers;
 
-/// <summary>OffsetForLeaderEpoch: where the largest epoch at or below the one asked for ended, so that a reader finds lost records (KIP-320).</summary>
+/// <summary>
+/// OffsetForLeaderEpoch: where the largest epoch at or below the one asked for ended, so that a reader finds lost records (KIP-320).
+/// </summary>
 internal sealed class OffsetForLeaderEpochHandler(GatewayServices services)
     : ApiHandler<OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse>(services, ApiKey.OffsetForLeaderEpoch)
 {
@@ -24,7 +26,8 @@ internal sealed class OffsetForLeaderEpochHandler(GatewayServices services)
     {
         var response = new OffsetForLeaderEpochResponse();
         foreach (OffsetForLeaderEpochRequest.OffsetForLeaderTopic topic in body.Topics)
-            response.Topics.Add(new() { Topic = topic.Topic, Partitions = [.. topic.Partitions.Select(asked => find(topic.Topic, asked))] });
+            response.Topics.Add(
+                new() { Topic = topic.Topic, Partitions = [.. topic.Partitions.Select(asked => find(topic.Topic, asked))] });
         return response;
     }
 
@@ -39,6 +42,7 @@ internal sealed class OffsetForLeaderEpochHandler(GatewayServices services)
         return new() { Partition = asked.Partition, LeaderEpoch = epoch.Value, EndOffset = end.Value };
     }
 
-    private static OffsetForLeaderEpochResponse.EpochEndOffset Refused(OffsetForLeaderEpochRequest.OffsetForLeaderPartition asked, KafkaError error) =>
+    private static OffsetForLeaderEpochResponse.EpochEndOffset Refused(
+        OffsetForLeaderEpochRequest.OffsetForLeaderPartition asked, KafkaError error) =>
         new() { Partition = asked.Partition, ErrorCode = (short)error };
 }

@@ -13,13 +13,15 @@ internal static class PartitionLookup
         // The metadata log is a partition like any other to this node, but none that clients know of.
         if (topic == TopicNames.ClusterMetadata) return (null, KafkaError.UnknownTopicOrPartition);
         if (node.Find(new TopicPartition(topic, index)) is { } partition) return Check(partition);
-        return (null, Exists(node.Metadata.Topics.GetValueOrDefault(topic), index) ? KafkaError.NotLeaderOrFollower : KafkaError.UnknownTopicOrPartition);
+        bool exists = Exists(node.Metadata.Topics.GetValueOrDefault(topic), index);
+        return (null, exists ? KafkaError.NotLeaderOrFollower : KafkaError.UnknownTopicOrPartition);
     }
 
     /// <summary>Finds a partition by its topic's id.</summary>
     public static (Partition? Partition, KafkaError Error) Locate(this IBrokerNode node, TopicId topic, int index)
     {
-        if (topic == TopicId.ClusterMetadata || !node.Metadata.TopicsById.TryGetValue(topic, out TopicImage? image)) return (null, KafkaError.UnknownTopicId);
+        if (topic == TopicId.ClusterMetadata || !node.Metadata.TopicsById.TryGetValue(topic, out TopicImage? image))
+            return (null, KafkaError.UnknownTopicId);
         if (node.Find(topic, index) is { } partition) return Check(partition);
         return (null, Exists(image, index) ? KafkaError.NotLeaderOrFollower : KafkaError.UnknownTopicOrPartition);
     }

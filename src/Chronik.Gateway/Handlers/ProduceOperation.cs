@@ -147,17 +147,23 @@ internal sealed class ProduceOperation(GatewayServices services, ProduceRequest 
         }
 
         // The time index trusts the header, so a producer's header must not be trusted.
-        if (keepsTimestamps && new RecordBatchView(batch.Span).MaxTimestamp != info.MaxTimestamp) RecordBatchStamp.SetMaxTimestamp(batch.Span, info.MaxTimestamp);
+        if (keepsTimestamps && new RecordBatchView(batch.Span).MaxTimestamp != info.MaxTimestamp)
+            RecordBatchStamp.SetMaxTimestamp(batch.Span, info.MaxTimestamp);
         return KafkaError.None;
     }
 
     private static long Bound(long now, long distance) =>
-        distance < 0 ? (now < long.MinValue - distance ? long.MinValue : now + distance) : (now > long.MaxValue - distance ? long.MaxValue : now + distance);
+        distance < 0
+            ? (now < long.MinValue - distance ? long.MinValue : now + distance)
+            : (now > long.MaxValue - distance ? long.MaxValue : now + distance);
 
     // The field's bytes lie in the request's frame; an absent field is an empty slice, which is no batch.
     private BufferSlice SliceOf(Records? records)
     {
-        if (records is not MemoryRecords { Memory: { IsEmpty: false } memory } || !MemoryMarshal.TryGetArray(memory, out ArraySegment<byte> bytes)) return default;
+        if (records is not MemoryRecords { Memory: { IsEmpty: false } memory }
+            || !MemoryMarshal.TryGetArray(memory, out ArraySegment<byte> bytes))
+            return default;
+
         Invariant.Require(ReferenceEquals(bytes.Array, request.Frame.Array));
         return request.Frame.Slice(bytes.Offset, bytes.Count);
     }
@@ -180,7 +186,8 @@ internal sealed class ProduceOperation(GatewayServices services, ProduceRequest 
             ErrorMessage = result.Message,
         };
         if (slot.BadRecord >= 0) described.RecordErrors.Add(new() { BatchIndex = slot.BadRecord, BatchIndexErrorMessage = result.Message });
-        if (result.Error is KafkaError.NotLeaderOrFollower && slot.Partition?.View is { Leader.IsSome: true } view) AddLeader(response, described, view);
+        if (result.Error is KafkaError.NotLeaderOrFollower && slot.Partition?.View is { Leader.IsSome: true } view)
+            AddLeader(response, described, view);
         return described;
     }
 

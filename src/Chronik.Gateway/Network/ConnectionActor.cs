@@ -95,11 +95,13 @@ internal sealed class ConnectionActor : UntypedActor
         }
 
         if (_closing) GiveUp();
-        if (_inputEnded && !_sender.InFlight && (_closing || (_waiting.Count == 0 && _running.Count == 0 && _unsent == 0))) Context.Stop(Self);
+        if (_inputEnded && !_sender.InFlight && (_closing || (_waiting.Count == 0 && _running.Count == 0 && _unsent == 0)))
+            Context.Stop(Self);
     }
 
     // A client that has closed its side waits for no long poll or join any more; batches that it has sent are appended all the same.
-    private bool SomethingElseThanProduceRuns => _running.TryPeek(out Request? first) && first.Key != (short)ApiKey.Produce && !first.IsDone;
+    private bool SomethingElseThanProduceRuns =>
+        _running.TryPeek(out Request? first) && first.Key != (short)ApiKey.Produce && !first.IsDone;
 
     private void Advance()
     {

@@ -109,7 +109,8 @@ internal sealed class KafkaConnection
 
         // When the server stops it asks for an end first: what was read is answered, nothing more is read.
         var lifetime = _context.Features.Get<IConnectionLifetimeNotificationFeature>();
-        using CancellationTokenRegistration asked = lifetime?.ConnectionClosedRequested.Register(_context.Transport.Input.CancelPendingRead) ?? default;
+        CancellationToken stopping = lifetime?.ConnectionClosedRequested ?? default;
+        using CancellationTokenRegistration asked = stopping.Register(_context.Transport.Input.CancelPendingRead);
         try
         {
             orderly = await ReadAsync(actor).ConfigureAwait(false);
@@ -185,7 +186,8 @@ internal sealed class KafkaConnection
         if (!Services.RequestMemory.TryTake(charge))
         {
             larger.Release();
-            if (!await Services.RequestMemory.TakeAsync(charge, Services.Limits.RequestMemoryPatience, _closing.Token).ConfigureAwait(false))
+            TimeSpan patience = Services.Limits.RequestMemoryPatience;
+            if (!await Services.RequestMemory.TakeAsync(charge, patience, _closing.Token).ConfigureAwait(false))
             {
                 Log.NoMemory(Services.Log, Remote, GatewayLimits.MaxRequestMemoryKey, Services.RequestMemory.Limit);
                 return false;

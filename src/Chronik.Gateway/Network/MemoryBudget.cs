@@ -31,7 +31,9 @@ internal sealed class MemoryBudget(long limit)
         }
     }
 
-    /// <summary>Takes, waiting if need be. False when the time is over or <paramref name="cancellation"/> says so; then nothing was taken.</summary>
+    /// <summary>
+    /// Takes, waiting if need be. False when the time is over or <paramref name="cancellation"/> says so; then nothing was taken.
+    /// </summary>
     public async Task<bool> TakeAsync(long bytes, TimeSpan patience, CancellationToken cancellation)
     {
         if (TryTake(bytes)) return true;
