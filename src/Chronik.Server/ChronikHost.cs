@@ -1,0 +1,286 @@
+using System.Collections.Immutable;
+using System.Diagnostics;
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using Akka.Actor;
+using Akka.Configuration;
+using Akka.Hosting;
+using Chronik.Gateway;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions;
+using Chronik.Persistence;
+using Chronik.Server.Configuration;
+using Chronik.Storage;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
+
+namespace Chronik.Server;
+
+/// <summary>
+/// One node within this process: the executable is a host and a command line, and a test or an application may host one, too.
+/// </summary>
+/// <remarks>
+/// The order of a start is what makes a refused start harmless: the ports are bound first, then the storage is opened, which refuses a
+/// folder that is locked or another node's before it writes, and only then is anything written. A Kafka client that connects in between
+/// waits; health is served from the beginning. The order of a stop is the reverse: clients, actors (CoordinatedShutdown), storage.
+/// </remarks>
+public sealed class ChronikHost : IAsyncDisposable
+{
+    private static readonly TimeSpan ClientsGrace = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan ActorsGrace = TimeSpan.FromSeconds(10);
+
+    private readonly ChronikOptions _options;
+    private readonly BufferPool _buffers = new();
+    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<KafkaConnectionHandler> _handler = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly List<ListenOptions> _kafka = [];
+    private readonly GatewayMetrics _gatewayMetrics = new();
+    private ListenOptions? _http;
+    private MeterProvider? _meters;
+    private NodeMetrics? _nodeMetrics;
+    private WebApplication? _app;
+    private NodeStorage? _storage;
+    private ChronikNode? _node;
+    private Task? _stopping;
+
+    private ChronikHost(ChronikOptions options) => _options = options;
+
+    /// <summary>Completes when clients are served; fails when the node cannot start.</summary>
+    public Task Ready => _ready.Task;
+
+    /// <summary>Completes when the node has stopped, by <see cref="StopAsync"/> or by itself.</summary>
+    public Task Ended => _ended.Task;
+
+    /// <summary>Where Kafka clients connect, with the ports that were really taken.</summary>
+    public IReadOnlyList<IPEndPoint> KafkaEndpoints => [.. _kafka.Select(l => l.IPEndPoint!)];
+
+    /// <summary>Where health and metrics are.</summary>
+    public Uri HttpAddress => new($"http://{_http!.IPEndPoint}");
+
+    /// <summary>The node; null until the storage is open.</summary>
+    public IBrokerNode? Node => _node;
+
+    /// <summary>What the executable prints once it serves.</summary>
+    public string ReadyLine
+    {
+        get
+        {
+            var age = (DateTime.Now - Process.GetCurrentProcess().StartTime).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
+            var kafka = string.Join(',', KafkaEndpoints);
+            return $"chronik ready: kafka {kafka}, http http://{_http!.IPEndPoint}, data {_options.Data} ({age} s)";
+        }
+    }
+
+    /// <summary>
+    /// Starts a node and returns once its ports are bound and its storage is open. <see cref="Ready"/> completes when it serves.
+    /// </summary>
+    /// <param name="options">Everything it is told.</param>
+    /// <param name="progress">Where it says how a long recovery gets on, and what else an operator should read.</param>
+    /// <exception cref="ChronikStartException">A port or the folder cannot be had. Nothing was changed on disk.</exception>
+    public static async Task<ChronikHost> StartAsync(ChronikOptions options, TextWriter progress)
+    {
+        var host = new ChronikHost(options);
+        try
+        {
+            await host.BindAsync(progress).ConfigureAwait(false);
+            host.Open(progress);
+            host.Serve();
+            return host;
+        }
+        catch
+        {
+            await host.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>Stops serving, then the actors, then the storage. What was acknowledged is on disk whether or not this is called.</summary>
+    public Task StopAsync()
+    {
+        lock (_kafka)
+        {
+            return _stopping ??= StopOnceAsync();
+        }
+    }
+
+    /// <summary>Stops the node if it still runs.</summary>
+    public async ValueTask DisposeAsync() => await StopAsync().ConfigureAwait(false);
+
+    /// <summary>Why the node does not serve; null when it does.</summary>
+    internal string? WhyNotReady
+    {
+        get
+        {
+            if (_node is not { } node || _storage is not { } storage)
+            {
+                return "the storage is being opened";
+            }
+
+            if (storage.Failure is { } failure)
+            {
+                return $"the storage failed: {failure.Message}";
+            }
+
+            if (!_ready.Task.IsCompletedSuccessfully)
+            {
+                var (leading, all) = node.Progress;
+                return $"{leading} of {all} partitions are ready";
+            }
+
+            return storage.HasRoom
+                ? null
+                : $"produce is refused: {storage.FreeBytes} bytes free, chronik.storage.reserve-bytes = {_options.Storage.ReserveBytes}";
+        }
+    }
+
+    private async Task BindAsync(TextWriter progress)
+    {
+        foreach (var listener in _options.Kafka.Append(_options.Http))
+        {
+            Probe(listener);
+        }
+
+        var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddProvider(new TextWriterLoggerProvider(progress));
+        builder.Services.AddChronikKafkaTransport();
+        builder.Services.AddAkka("chronik", akka => akka
+            .AddHocon(_options.Akka, HoconAddMode.Prepend)
+            .AddHocon(ConfigurationFactory.FromResource("akka.conf", typeof(ChronikHost).Assembly), HoconAddMode.Append));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Listen(_options.Http.Endpoint, listener => _http = listener);
+            foreach (var address in _options.Kafka)
+            {
+                kestrel.Listen(address.Endpoint, listener =>
+                {
+                    _kafka.Add(listener);
+                    listener.Run(async connection =>
+                    {
+                        var handler = await _handler.Task.WaitAsync(connection.ConnectionClosed).ConfigureAwait(false);
+                        await handler.OnConnectedAsync(connection).ConfigureAwait(false);
+                    });
+                });
+            }
+        });
+        _app = builder.Build();
+        _nodeMetrics = new NodeMetrics(() => _node, _buffers);
+        _meters = Sdk.CreateMeterProviderBuilder()
+            .AddMeter("Chronik.*").AddMeter("System.Runtime").AddPrometheusExporter().Build();
+        _app.UseOpenTelemetryPrometheusScrapingEndpoint(_meters, null, "/metrics", null, null);
+        _app.Run(context => HttpEndpoints.RespondAsync(this, context));
+        try
+        {
+            await _app.StartAsync().ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or SocketException)
+        {
+            throw new ChronikStartException(e.Message.ReplaceLineEndings(" "), e);
+        }
+    }
+
+    /// <summary>Tries an address, because Kestrel does not say which of several it could not bind.</summary>
+    private static void Probe(Listener listener)
+    {
+        try
+        {
+            using var socket = new Socket(listener.Endpoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(listener.Endpoint);
+            socket.Listen();
+        }
+        catch (SocketException e)
+        {
+            throw new ChronikStartException($"{listener.Key} = {listener.Text}: {e.Message}", e);
+        }
+    }
+
+    private void Open(TextWriter progress)
+    {
+        var said = Stopwatch.GetTimestamp();
+        try
+        {
+            var disk = new FileDisk();
+            _storage = NodeStorage.Open(_options.Storage, _options.NodeId, null, disk, _buffers, TimeProvider.System, step =>
+            {
+                if (Stopwatch.GetElapsedTime(said) > TimeSpan.FromSeconds(1))
+                {
+                    said = Stopwatch.GetTimestamp();
+                    progress.WriteLine($"chronik: reading the write-ahead log, {step.BytesRead >> 20} of {step.BytesTotal >> 20} MiB");
+                }
+            });
+        }
+        catch (StorageException e)
+        {
+            // Which of the two keys is to blame the storage's own words say; it does not know what they are called.
+            throw new ChronikStartException(
+                $"chronik.data = {_options.Data}, chronik.node-id = {_options.NodeId}: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+
+    private void Serve()
+    {
+        var system = _app!.Services.GetRequiredService<ActorSystem>();
+        var endpoints = KafkaEndpoints.Select(e => new BrokerEndpoint(
+            "PLAINTEXT", _options.Gateway.AdvertisedHost ?? e.Address.ToString(), _options.Gateway.AdvertisedPort ?? e.Port));
+        ChronikPersistence.Install(system, _storage!, _buffers);
+        _node = ChronikNode.Start(system, _storage!, _buffers, TimeProvider.System, _options.Storage.DataDirectory, new ChronikNodeOptions
+        {
+            Endpoints = [.. endpoints],
+            Rack = _options.Gateway.Rack,
+            Settings = _options.Broker,
+            Limits = _options.Partitions,
+            GroupLimits = _options.Groups,
+        });
+        _ = AdmitClientsAsync(system, _node);
+    }
+
+    private async Task AdmitClientsAsync(ActorSystem system, ChronikNode node)
+    {
+        try
+        {
+            await node.Ready.ConfigureAwait(false);
+            var log = _app!.Services.GetRequiredService<ILoggerFactory>().CreateLogger("Chronik.Gateway");
+            var services = new GatewayServices(
+                node, _options.Gateway, _buffers, system.Scheduler, _gatewayMetrics, log, TimeProvider.System);
+            var connections = await node.ActorOfAsync(ConnectionsActor.Props(services), "connections").ConfigureAwait(false);
+            _handler.SetResult(new KafkaConnectionHandler(services, connections));
+            _ready.SetResult();
+        }
+        catch (Exception e)
+        {
+            _ready.TrySetException(e);
+        }
+    }
+
+    private async Task StopOnceAsync()
+    {
+        _handler.TrySetCanceled();
+        if (_app is not null)
+        {
+            // Clients that keep their connections open are not waited for.
+            using (var grace = new CancellationTokenSource(ClientsGrace))
+            {
+                await _app.Services.GetRequiredService<IServer>().StopAsync(grace.Token).ConfigureAwait(false);
+            }
+
+            using (var grace = new CancellationTokenSource(ActorsGrace))
+            {
+                await _app.StopAsync(grace.Token).ConfigureAwait(false);
+            }
+
+            await _app.DisposeAsync().ConfigureAwait(false);
+        }
+
+        _storage?.Dispose();
+        _meters?.Dispose();
+        _nodeMetrics?.Dispose();
+        _gatewayMetrics.Dispose();
+        _ended.TrySetResult();
+    }
+}

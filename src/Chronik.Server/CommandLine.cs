@@ -1,0 +1,99 @@
+using Chronik.Server.Configuration;
+
+namespace Chronik.Server;
+
+/// <summary>The command line: each option is a short form of a key of reference.conf. So few need no library.</summary>
+internal static class CommandLine
+{
+    public const string Help = """
+        chronik: a broker that speaks Kafka's protocol
+
+          --data DIR           folder for everything that is kept (./data)             chronik.data
+          --kafka HOST:PORT    where clients connect; may be repeated (127.0.0.1:9092) chronik.kafka.listeners
+          --advertise HOST:PORT  what clients are told to connect to                   chronik.kafka.advertise
+          --http HOST:PORT     health and metrics (127.0.0.1:9644)                     chronik.http
+          --node-id N          this broker's id (1)                                    chronik.node-id
+          --rack NAME          the rack it stands in                                   chronik.rack
+          --config FILE        a HOCON file with any of the keys of reference.conf
+          --set KEY=VALUE      one key; may be repeated
+          --help               this text
+          --version            the version
+
+        What is given here wins over the file, whatever the order.
+        """;
+
+    private static readonly Dictionary<string, string> Keys = new(StringComparer.Ordinal)
+    {
+        ["--data"] = "chronik.data",
+        ["--advertise"] = "chronik.kafka.advertise",
+        ["--http"] = "chronik.http",
+        ["--node-id"] = "chronik.node-id",
+        ["--rack"] = "chronik.rack",
+    };
+
+    /// <summary>Reads the options of a run; null when all that is asked for is a text, which is then returned.</summary>
+    /// <exception cref="ChronikStartException">An option or a value is wrong.</exception>
+    public static ChronikOptions? Parse(string[] args, out string text)
+    {
+        text = string.Empty;
+        if (args.Contains("--help") || args.Contains("-h"))
+        {
+            text = Help;
+            return null;
+        }
+
+        if (args.Contains("--version"))
+        {
+            text = $"chronik {typeof(CommandLine).Assembly.GetName().Version?.ToString(3)}";
+            return null;
+        }
+
+        var given = Pairs(args).ToList();
+        var layers = new ConfigurationLayers();
+        foreach (var (_, file) in given.Where(g => g.Option == "--config"))
+        {
+            layers.AddFile(file);
+        }
+
+        foreach (var (_, pair) in given.Where(g => g.Option == "--set"))
+        {
+            var equals = pair.IndexOf('=', StringComparison.Ordinal);
+            if (equals <= 0)
+            {
+                throw new ChronikStartException($"--set {pair}: is KEY=VALUE");
+            }
+
+            layers.AddOption("--set", pair[..equals].Trim(), pair[(equals + 1)..].Trim());
+        }
+
+        foreach (var (option, value) in given.Where(g => Keys.ContainsKey(g.Option)))
+        {
+            layers.AddOption(option, Keys[option], value);
+        }
+
+        if (given.Where(g => g.Option == "--kafka").Select(g => g.Value).ToList() is { Count: > 0 } listeners)
+        {
+            layers.AddOption("--kafka", "chronik.kafka.listeners", listeners);
+        }
+
+        return new OptionsReader(layers).Read();
+    }
+
+    private static IEnumerable<(string Option, string Value)> Pairs(string[] args)
+    {
+        for (var i = 0; i < args.Length; i++)
+        {
+            // --option value and --option=value.
+            var equals = args[i].StartsWith("--", StringComparison.Ordinal) ? args[i].IndexOf('=', StringComparison.Ordinal) : -1;
+            var option = equals > 0 ? args[i][..equals] : args[i];
+            if (!Keys.ContainsKey(option) && option is not ("--kafka" or "--config" or "--set"))
+            {
+                var nearest = Nearest.To(option, [.. Keys.Keys, "--kafka", "--config", "--set", "--help", "--version"]);
+                throw new ChronikStartException($"there is no option {option}; did you mean {nearest}? --help lists them");
+            }
+
+            var value = equals > 0 ? args[i][(equals + 1)..] : ++i < args.Length ? args[i] : null;
+            yield return (option, value ?? throw new ChronikStartException($"{option} needs a value"));
+        }
+    }
+}

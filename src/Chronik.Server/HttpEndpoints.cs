@@ -1,0 +1,23 @@
+namespace Chronik.Server;
+
+/// <summary>The pages for operators and their tools, besides /metrics. Two paths do not need routing.</summary>
+internal static class HttpEndpoints
+{
+    /// <summary>
+    /// /health/live: 200 as long as the process answers. /health/ready: 200 when clients are served and may write, 503 with the reason
+    /// otherwise.
+    /// </summary>
+    public static Task RespondAsync(ChronikHost host, HttpContext context)
+    {
+        var (status, text) = context.Request.Path.Value switch
+        {
+            "/health/live" => (StatusCodes.Status200OK, "live"),
+            "/health/ready" when host.WhyNotReady is { } reason => (StatusCodes.Status503ServiceUnavailable, reason),
+            "/health/ready" => (StatusCodes.Status200OK, "ready"),
+            _ => (StatusCodes.Status404NotFound, "There are /health/live, /health/ready and /metrics."),
+        };
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "text/plain; charset=utf-8";
+        return context.Response.WriteAsync(text + "\n", context.RequestAborted);
+    }
+}

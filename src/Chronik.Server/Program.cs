@@ -1,0 +1,37 @@
+using System.Runtime.InteropServices;
+using Chronik.Server;
+using Chronik.Server.Configuration;
+
+try
+{
+    if (CommandLine.Parse(args, out var text) is not { } options)
+    {
+        Console.WriteLine(text);
+        return 0;
+    }
+
+    // Registered before anything starts, so that an early signal ends the process cleanly too.
+    var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    void OnSignal(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        stop.TrySetResult();
+    }
+
+    using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
+    using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
+    await using var host = await ChronikHost.StartAsync(options, Console.Error);
+    if (await Task.WhenAny(host.Ready, stop.Task) == host.Ready)
+    {
+        await host.Ready;
+        Console.WriteLine(host.ReadyLine);
+    }
+
+    await Task.WhenAny(stop.Task, host.Ended);
+    return 0;
+}
+catch (ChronikStartException e)
+{
+    Console.Error.WriteLine($"chronik: {e.Message}");
+    return 1;
+}
