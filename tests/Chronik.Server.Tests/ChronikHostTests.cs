@@ -1,0 +1,135 @@
+using System.Net;
+using System.Net.Sockets;
+using Chronik.Server.Configuration;
+using Xunit;
+
+namespace Chronik.Server.Tests;
+
+public sealed class ChronikHostTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private readonly string _folder = Directory.CreateTempSubdirectory("chronik-host-").FullName;
+
+    private string Data => Path.Combine(_folder, "data");
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task A_node_serves_health_metrics_and_Kafka_and_stops()
+    {
+        await using var host = await StartAsync();
+        await host.Ready.WaitAsync(Patience);
+        Assert.All(host.KafkaEndpoints, e => Assert.NotEqual(0, e.Port));
+        Assert.Matches(@"^chronik ready: kafka 127\.0\.0\.1:\d+, http http://127\.0\.0\.1:\d+, data \S+ \(\d+\.\d s\)$", host.ReadyLine);
+        Assert.Equal((HttpStatusCode.OK, "live\n"), await GetAsync(host, "/health/live"));
+        Assert.Equal((HttpStatusCode.OK, "ready\n"), await GetAsync(host, "/health/ready"));
+        Assert.Equal(HttpStatusCode.NotFound, (await GetAsync(host, "/elsewhere")).Status);
+        var (_, metrics) = await GetAsync(host, "/metrics");
+        Assert.Contains("# TYPE chronik_partitions gauge\n", metrics, StringComparison.Ordinal);
+        Assert.Contains("chronik_disk_free_bytes", metrics, StringComparison.Ordinal);
+
+        using (var client = new TcpClient())
+        {
+            await client.ConnectAsync(host.KafkaEndpoints[0]);
+            // ApiVersions, version 0, correlation 7, no client id.
+            await client.GetStream().WriteAsync(new byte[] { 0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255 });
+            var answer = new byte[10];
+            await client.GetStream().ReadExactlyAsync(answer);
+            Assert.Equal([0, 0, 0, 7, 0, 0], answer[4..]);
+        }
+
+        await host.StopAsync().WaitAsync(Patience);
+        await host.Ended.WaitAsync(Patience);
+    }
+
+    [Fact]
+    public async Task A_node_starts_again_on_its_folder()
+    {
+        string cluster;
+        await using (var first = await StartAsync())
+        {
+            await first.Ready.WaitAsync(Patience);
+            cluster = first.Node!.ClusterId;
+        }
+
+        await using var second = await StartAsync();
+        await second.Ready.WaitAsync(Patience);
+        Assert.Equal(cluster, second.Node!.ClusterId);
+    }
+
+    [Fact]
+    public async Task A_port_in_use_is_named_and_nothing_is_made()
+    {
+        using var taken = new TcpListener(IPAddress.Loopback, 0);
+        taken.Start();
+        var address = taken.LocalEndpoint.ToString()!;
+        var kafka = await RefusedAsync(("chronik.kafka.listeners", $"[\"{address}\"]"));
+        Assert.Contains($"chronik.kafka.listeners = {address}", kafka.Message, StringComparison.Ordinal);
+        var http = await RefusedAsync(("chronik.http", address));
+        Assert.Contains($"chronik.http = {address}", http.Message, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(Data));
+    }
+
+    [Fact]
+    public async Task A_folder_in_use_is_refused()
+    {
+        await using var host = await StartAsync();
+        var refused = await RefusedAsync();
+        Assert.Contains(Data, refused.Message, StringComparison.Ordinal);
+        await host.Ready.WaitAsync(Patience);
+    }
+
+    [Fact]
+    public async Task Another_nodes_folder_is_refused_and_stays_as_it_is()
+    {
+        await using (var host = await StartAsync())
+        {
+            await host.Ready.WaitAsync(Patience);
+        }
+
+        var before = Snapshot();
+        var refused = await RefusedAsync(("chronik.node-id", "5"));
+        Assert.Contains("5", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("node-id", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(before, Snapshot());
+    }
+
+    [Fact]
+    public async Task A_folder_that_cannot_be_made_is_refused()
+    {
+        await File.WriteAllTextAsync(Data, "a file where the folder should be");
+        var refused = await RefusedAsync();
+        Assert.Contains(Data, refused.Message, StringComparison.Ordinal);
+    }
+
+    private Task<ChronikHost> StartAsync(params (string Key, string Value)[] values) => ChronikHost.StartAsync(
+        ChronikOptions.Load(
+        [
+            ("chronik.data", Data),
+            ("chronik.kafka.listeners", "[\"127.0.0.1:0\"]"),
+            ("chronik.http", "127.0.0.1:0"),
+            ("chronik.storage.reserve-bytes", "1 MiB"),
+            .. values,
+        ]),
+        TextWriter.Null);
+
+    private async Task<ChronikStartException> RefusedAsync(params (string Key, string Value)[] values)
+    {
+        var refused = await Assert.ThrowsAsync<ChronikStartException>(() => StartAsync(values));
+        Assert.DoesNotContain('\n', refused.Message);
+        return refused;
+    }
+
+    private static async Task<(HttpStatusCode Status, string Text)> GetAsync(ChronikHost host, string path)
+    {
+        using var client = new HttpClient { BaseAddress = host.HttpAddress };
+        using var response = await client.GetAsync(new Uri(path, UriKind.Relative));
+        return (response.StatusCode, await response.Content.ReadAsStringAsync());
+    }
+
+    private List<string> Snapshot() =>
+    [
+        .. Directory.EnumerateFiles(_folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)
+            .Select(f => $"{f} {new FileInfo(f).Length} {new FileInfo(f).LastWriteTimeUtc:O}"),
+    ];
+}
