@@ -11,10 +11,14 @@ internal sealed class Connection : IDisposable
     private byte[] _buffer = new byte[64 * 1024];
     private int _correlation;
 
-    public Connection(LoadOptions options)
+    public Connection(LoadOptions options) : this(options.Host, options.Port)
+    {
+    }
+
+    public Connection(string host, int port)
     {
         _socket.SendTimeout = _socket.ReceiveTimeout = 30_000;
-        _socket.Connect(options.Host, options.Port);
+        _socket.Connect(host, port);
     }
 
     public void Send(byte[] frame)
@@ -56,20 +60,20 @@ internal sealed class Connection : IDisposable
             return there.Length;
         }
 
-        CreateTopics(options, [options.Topic]);
+        CreateTopics([options.Topic], options.Partitions, options.Configs);
         var partitions = AwaitLeaders(options.Topic);
         // A leader that metadata names may still have to learn that it leads.
         Thread.Sleep(500);
         return partitions;
     }
 
-    public void CreateTopics(LoadOptions options, IReadOnlyList<string> names)
+    public void CreateTopics(IReadOnlyList<string> names, int partitions, IReadOnlyList<(string Key, string Value)> configs)
     {
         var request = new RequestWriter(Api.CreateTopics, 4).Int32(names.Count);
         foreach (var name in names)
         {
-            request.String(name).Int32(options.Partitions).Int16(1).Int32(0).Int32(options.Configs.Count);
-            foreach (var (key, value) in options.Configs)
+            request.String(name).Int32(partitions).Int16(1).Int32(0).Int32(configs.Count);
+            foreach (var (key, value) in configs)
             {
                 request.String(key).String(value);
             }
