@@ -5,7 +5,7 @@ namespace Chronik.Gateway;
 
 /// <summary>
 /// The parent of all connection actors, <c>/user/chronik/connections</c>. Makes one for each connection, and ends those on which nothing
-/// has happened for long.
+/// has happened for long, or which hold up others.
 /// </summary>
 public sealed class ConnectionsActor : UntypedActor, IWithTimers
 {
@@ -26,8 +26,8 @@ public sealed class ConnectionsActor : UntypedActor, IWithTimers
     /// <inheritdoc/>
     protected override void PreStart()
     {
-        var interval = TimeSpan.FromSeconds(Math.Min(LongestSweepSeconds, _services.Limits.MaxIdle.TotalSeconds / 2));
-        Timers.StartPeriodicTimer(Sweep.Instance, Sweep.Instance, interval);
+        double shortest = Math.Min(_services.Limits.MaxIdle.TotalSeconds, _services.Limits.RequestMemoryPatience.TotalSeconds);
+        Timers.StartPeriodicTimer(Sweep.Instance, Sweep.Instance, TimeSpan.FromSeconds(Math.Min(LongestSweepSeconds, shortest / 2)));
     }
 
     /// <inheritdoc/>
@@ -46,12 +46,25 @@ public sealed class ConnectionsActor : UntypedActor, IWithTimers
                 _open.Remove(ended.ActorRef);
                 break;
             case Sweep:
-                foreach (KafkaConnection open in _open.Values)
-                    if (open.Idle > _services.Limits.MaxIdle) open.Abort($"idle for longer than {GatewayLimits.MaxIdleKey}");
+                EndTheIdle();
                 break;
             default:
                 Unhandled(message);
                 break;
+        }
+    }
+
+    private void EndTheIdle()
+    {
+        GatewayLimits limits = _services.Limits;
+        bool isShort = _services.RequestMemory.IsShort;
+        foreach (KafkaConnection open in _open.Values)
+        {
+            if (open.Idle > limits.MaxIdle) open.Abort($"idle for longer than {GatewayLimits.MaxIdleKey}");
+            if (!isShort || open.Arriving <= limits.RequestMemoryPatience) continue;
+            Log.TooSlow(
+                _services.Log, open.Remote, limits.RequestMemoryPatience, GatewayLimits.MaxRequestMemoryKey, _services.RequestMemory.Limit);
+            open.Abort("too slow while memory is short");
         }
     }
 

@@ -40,7 +40,8 @@ public sealed record GatewayLimits
     public int MaxInFlightRequestsPerConnection { get; init; } = 256;
 
     /// <summary>
-    /// How long a request may wait for room in the request memory before its connection is closed. Key: <c>request-memory-patience</c>.
+    /// While requests wait for room in the request memory, one that has been arriving for longer than this is closed, as it holds memory
+    /// that others could use. Key: <c>request-memory-patience</c>.
     /// </summary>
     public TimeSpan RequestMemoryPatience { get; init; } = TimeSpan.FromSeconds(30);
 

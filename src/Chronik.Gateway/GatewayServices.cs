@@ -31,7 +31,7 @@ public sealed class GatewayServices
         Metrics = metrics;
         Log = log;
         Time = time;
-        RequestMemory = new MemoryBudget(settings.Limits.EffectiveRequestMemory);
+        RequestMemory = new MemoryBudget(settings.Limits.EffectiveRequestMemory, BufferPool.BlockBytes(settings.Limits.MaxRequestBytes));
         Sessions = new FetchSessions(settings.Limits, time);
         Apis = new ApiTable(this);
     }

@@ -28,6 +28,8 @@ internal static partial class Log
     [LoggerMessage(Level = LogLevel.Warning, Message = "closing {Remote}: a request of {Size} bytes is not between 8 and {Key} = {Limit}")]
     public static partial void WrongSize(ILogger log, EndPoint? remote, int size, string key, int limit);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "closing {Remote}: no room for its request within the time limit ({Key} = {Limit})")]
-    public static partial void NoMemory(ILogger log, EndPoint? remote, string key, long limit);
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "closing {Remote}: its request has been arriving for longer than {Limit} while others wait for memory ({Key} = {Bytes})")]
+    public static partial void TooSlow(ILogger log, EndPoint? remote, TimeSpan limit, string key, long bytes);
 }

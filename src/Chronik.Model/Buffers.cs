@@ -130,6 +130,13 @@ public sealed class BufferPool
         return buffer;
     }
 
+    /// <summary>How many bytes a buffer of <paramref name="length"/> really occupies.</summary>
+    public static long BlockBytes(int length)
+    {
+        int sizeClass = SizeClassOf(length);
+        return sizeClass == Unpooled ? length : 1L << (sizeClass + SmallestShift);
+    }
+
     internal void Return(PooledBuffer buffer)
     {
         int size = buffer.Array.Length;

@@ -268,6 +268,30 @@ public sealed class BadInputTests
         await host.UntilMemoryIsFree();
     }
 
+    [Fact]
+    public async Task Half_requests_that_fill_the_memory_are_closed_when_others_need_it()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync(
+            new GatewayLimits { MaxRequestBytes = 1 << 20, MaxRequestMemory = 2 << 20, RequestMemoryPatience = TimeSpan.FromSeconds(1) });
+        host.Node.CreateTopic("t");
+        var attackers = new List<KafkaClient>();
+        for (int i = 0; i < 4; i++)
+        {
+            KafkaClient attacker = await host.ConnectAsync();
+            attackers.Add(attacker);
+            await attacker.SendRawAsync(Int(900_000));
+            await attacker.SendRawAsync(new byte[400_000]);
+        }
+
+        await GatewayHost.Until(() => host.Services.RequestBytesInUse > 1 << 20, "the memory is full");
+        using KafkaClient innocent = await host.ConnectAsync();
+        ProduceResponse response = await innocent.CallAsync(KafkaClient.Produce("t", KafkaClient.Batch(new string('x', 700_000))), 9);
+        Assert.Equal(0, response.Responses[0].PartitionResponses[0].ErrorCode);
+        Assert.True(host.Log.Has("while others wait for memory"));
+        foreach (KafkaClient attacker in attackers) attacker.Dispose();
+        await host.UntilMemoryIsFree();
+    }
+
     internal static async Task AssertServesAsync(GatewayHost host)
     {
         using KafkaClient client = await host.ConnectAsync();

@@ -171,6 +171,12 @@ internal sealed class FakeReplica(FakeNode node) : UntypedActor
                 Interlocked.Increment(ref node.Appends);
                 _held.Enqueue(append);
                 break;
+            case DeleteRecords:
+                Sender.Tell(new DeleteRecordsResult(KafkaError.None, _partition!.View.LogStartOffset), Self);
+                break;
+            case DescribeProducers:
+                Sender.Tell(Array.Empty<ProducerSummary>(), Self);
+                break;
             default:
                 _holds = message == Hold;
                 break;

@@ -1,3 +1,4 @@
+using Akka.Actor;
 using Chronik.Gateway.Network;
 using Chronik.Model;
 using Chronik.Protocol;
@@ -82,7 +83,7 @@ internal abstract class ApiHandler<TRequest, TResponse>(GatewayServices services
 
     private void Fail(TRequest body, Request request, Exception e)
     {
-        KafkaError error = e is TimeoutException ? KafkaError.RequestTimedOut : KafkaError.UnknownServerError;
+        KafkaError error = e is TimeoutException or AskTimeoutException ? KafkaError.RequestTimedOut : KafkaError.UnknownServerError;
         Log.HandlerFailed(Services.Log, e, Key, request.Version);
         Services.Metrics.Error("handler");
         if (Failure(body, request, error) is { } response) request.Complete(response);

@@ -34,6 +34,9 @@ internal sealed class KafkaConnection
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _closing = new();
     private PooledBuffer? _body;
+    private MemoryLease _lease;
+    private volatile bool _waitsForRoom;
+    private long _arrivingSinceMs;
     private int _size;
     private int _received;
     private long _lastActivityMs = Environment.TickCount64;
@@ -74,6 +77,13 @@ internal sealed class KafkaConnection
 
     /// <summary>How long no request has been completed.</summary>
     public TimeSpan Idle => TimeSpan.FromMilliseconds(Environment.TickCount64 - Volatile.Read(ref _lastActivityMs));
+
+    /// <summary>
+    /// For how long a request has been arriving here and holding memory; zero when none is, or when it waits for memory itself.
+    /// </summary>
+    public TimeSpan Arriving => Volatile.Read(ref _arrivingSinceMs) is > 0 and var since && !_waitsForRoom
+        ? TimeSpan.FromMilliseconds(Environment.TickCount64 - since)
+        : TimeSpan.Zero;
 
     /// <summary>Says that something was asked or answered.</summary>
     public void Touch() => Volatile.Write(ref _lastActivityMs, Environment.TickCount64);
@@ -146,7 +156,7 @@ internal sealed class KafkaConnection
                 }
 
                 if (unread.IsEmpty) break;
-                if ((_body is null || _received == _body.Length) && !await GrowAsync(unread.Length).ConfigureAwait(false)) return false;
+                if (_body is null || _received == _body.Length) await GrowAsync(unread.Length).ConfigureAwait(false);
                 Copy(ref unread);
                 if (_received == _size) Deliver(actor);
             }
@@ -173,38 +183,40 @@ internal sealed class KafkaConnection
 
         unread = unread.Slice(SizeBytes);
         _size = size;
+        Volatile.Write(ref _arrivingSinceMs, Environment.TickCount64);
         return true;
     }
 
-    // Memory follows what has arrived, not what was announced: a block first, then four times what is there.
-    private async ValueTask<bool> GrowAsync(long available)
+    // Memory follows what has arrived, not what was announced: a block first, then four times what is there. Whoever has to wait for room
+    // may get it for the whole request at once.
+    private async ValueTask GrowAsync(long available)
     {
-        long wanted = Math.Max(FirstBlockBytes, GrowthFactor * (_received + available));
-        int length = (int)Math.Min(_size, wanted);
-        PooledBuffer larger = Services.Buffers.Rent(length);
-        int charge = larger.Array.Length;
-        if (!Services.RequestMemory.TryTake(charge))
+        int length = (int)Math.Min(_size, Math.Max(FirstBlockBytes, GrowthFactor * (_received + available)));
+        long bytes = BufferPool.BlockBytes(length);
+        MemoryBudget memory = Services.RequestMemory;
+        MemoryLease lease;
+        if (memory.TryTake(bytes))
         {
-            larger.Release();
-            TimeSpan patience = Services.Limits.RequestMemoryPatience;
-            if (!await Services.RequestMemory.TakeAsync(charge, patience, _closing.Token).ConfigureAwait(false))
-            {
-                Log.NoMemory(Services.Log, Remote, GatewayLimits.MaxRequestMemoryKey, Services.RequestMemory.Limit);
-                return false;
-            }
-
-            larger = Services.Buffers.Rent(length);
+            lease = new MemoryLease(bytes, IsReserve: false);
+        }
+        else
+        {
+            _waitsForRoom = true;
+            lease = await memory.TakeAsync(bytes, BufferPool.BlockBytes(_size), _closing.Token).ConfigureAwait(false);
+            _waitsForRoom = false;
+            if (lease.IsReserve) length = _size;
         }
 
+        PooledBuffer larger = Services.Buffers.Rent(length);
         if (_body is { } smaller)
         {
             smaller.Span[.._received].CopyTo(larger.Span);
             smaller.Release();
-            Services.RequestMemory.Give(smaller.Array.Length);
+            memory.Give(_lease);
         }
 
         _body = larger;
-        return true;
+        _lease = lease;
     }
 
     private void Copy(ref ReadOnlySequence<byte> unread)
@@ -217,9 +229,10 @@ internal sealed class KafkaConnection
 
     private void Deliver(IActorRef actor)
     {
-        var request = new Request(this, _body!, _size);
+        var request = new Request(this, _body!, _lease, _size);
         _body = null;
         _size = 0;
+        Volatile.Write(ref _arrivingSinceMs, 0);
         _received = 0;
         Touch();
         actor.Tell(request, ActorRefs.NoSender);
@@ -229,7 +242,7 @@ internal sealed class KafkaConnection
     {
         if (_body is not { } body) return;
         _body = null;
-        Services.RequestMemory.Give(body.Array.Length);
         body.Release();
+        Services.RequestMemory.Give(_lease);
     }
 }

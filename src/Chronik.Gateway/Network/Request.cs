@@ -29,6 +29,7 @@ internal sealed class Request : IDeadLetterSuppression
     private const int Done = 2;
 
     private readonly int _size;
+    private readonly MemoryLease _lease;
     private readonly long _receivedAt = Stopwatch.GetTimestamp();
     private PooledBuffer? _frame;
     private KafkaWriter? _writer;
@@ -36,8 +37,9 @@ internal sealed class Request : IDeadLetterSuppression
     private int _state;
 
     /// <summary>Takes over the reader's reference to the frame.</summary>
-    public Request(KafkaConnection connection, PooledBuffer frame, int size)
+    public Request(KafkaConnection connection, PooledBuffer frame, MemoryLease lease, int size)
     {
+        _lease = lease;
         Connection = connection;
         _frame = frame;
         _size = size;
@@ -147,8 +149,8 @@ internal sealed class Request : IDeadLetterSuppression
     public void ReleaseFrame()
     {
         if (Interlocked.Exchange(ref _frame, null) is not { } frame) return;
-        Connection.Services.RequestMemory.Give(frame.Array.Length);
         frame.Release();
+        Connection.Services.RequestMemory.Give(_lease);
     }
 
     /// <summary>Writes the response into <see cref="Parts"/>.</summary>
