@@ -116,7 +116,7 @@ public sealed partial class Wal
             if (!refused)
             {
                 _queue.Add(write);
-                _queueBytes += bytes;
+                Interlocked.Add(ref _queueBytes, bytes); // The writer takes from it without this lock.
                 wake = _waiting;
                 if (wake) Monitor.Pulse(_queueLock);
             }

@@ -263,6 +263,35 @@ public class WalTests
         Assert.True(told[^1].BytesTotal >= end);
     }
 
+    [Fact]
+    public async Task Queued_bytes_are_counted_right_whoever_appends_meanwhile()
+    {
+        const int Threads = 4;
+        const int Writes = 20_000;
+        StorageOptions options = Make.Small() with
+        {
+            OwnThreads = true, WalFillAheadBytes = 0, WalFileBytes = 256 << 20, WalWriteBytes = 1 << 20,
+        };
+        using NodeStorage storage = Make.Open(new MemoryDisk(), options, _pool);
+        await Task.WhenAll(Enumerable.Range(0, Threads).Select(i => Task.Run(() => AppendMany(i)))).WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.Equal(0, storage.Wal.QueueBytes);
+
+        async Task AppendMany(int partition)
+        {
+            TaskCompletionSource last = new(TaskCreationOptions.RunContinuationsAsynchronously);
+            for (int i = 1; i <= Writes; i++)
+            {
+                storage.Wal.Append(new WalWrite
+                {
+                    Group = Make.GroupA with { Partition = partition }, HardState = new HardState(new Term(i), NodeId.None), Sync = false,
+                    Completion = i == Writes ? new Outcome(last.SetResult) : null,
+                });
+            }
+
+            await last.Task;
+        }
+    }
+
     /// <summary>A disk whose first WAL file has ten writes of one entry each.</summary>
     private MemoryDisk Filled(int seed, bool cleanly, out long end, out List<(long Start, long Length)> writes)
     {
