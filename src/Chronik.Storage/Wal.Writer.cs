@@ -58,7 +58,7 @@ public sealed partial class Wal
             {
                 SyncIfNeeded();
                 _encoder.Begin(_current.Generation, _current.End);
-                _encoder.End(_durable);
+                _folder.BeforeWrite(_current.End + _encoder.End(_durable));
                 _current.File.Write(_encoder.Slices, _current.End);
                 _current.File.Sync();
             }

@@ -28,7 +28,7 @@ internal sealed class WalFiles(IDisk disk, string directory, StorageOptions opti
 
     private readonly Lock _lock = new();
     private readonly Queue<string> _spares = new();
-    private IDiskFile? _filling;
+    private uint _filling;
     private long _filled;
     private long _written;
     private bool _fillInProgress;
@@ -76,7 +76,7 @@ internal sealed class WalFiles(IDisk disk, string directory, StorageOptions opti
         disk.SyncDirectory(directory);
         lock (_lock)
         {
-            _filling = file;
+            _filling = generation;
             _filled = file.Length;
             _written = 0;
         }
@@ -115,20 +115,25 @@ internal sealed class WalFiles(IDisk disk, string directory, StorageOptions opti
             lock (_lock)
             {
                 long target = Math.Min(options.WalFileBytes, _written + options.WalFillAheadBytes);
-                return options.WalFillAheadBytes > 0 && _filling is not null && Math.Max(_filled, _written) < target;
+                return options.WalFillAheadBytes > 0 && _filling != 0 && Math.Max(_filled, _written) < target;
             }
         }
     }
 
-    /// <summary>Zero-fills one step. Synced here, so that the writer's next sync does not pay for it.</summary>
+    /// <summary>
+    /// Zero-fills one step. Synced here, so that the writer's next sync does not pay for it; and through a handle of its own, because the
+    /// system tells each handle only once that bytes were lost, and the writer's must not miss it. On the maintenance thread.
+    /// </summary>
     public void Fill()
     {
-        IDiskFile? file;
+        uint filling;
+        lock (_lock) filling = _filling;
+        if (filling == 0) return;
+        using IDiskFile file = disk.Open(PathOf(filling), DiskOpen.ReadWrite);
         long from;
         lock (_lock)
         {
-            file = _filling;
-            if (file is null) return;
+            if (_filling != filling) return;
             from = _filled = Math.Max(_filled, _written);
             if (from >= options.WalFileBytes) return;
             Volatile.Write(ref _fillInProgress, true);
@@ -143,7 +148,7 @@ internal sealed class WalFiles(IDisk disk, string directory, StorageOptions opti
         {
             lock (_lock)
             {
-                if (ReferenceEquals(file, _filling)) _filled = from + step;
+                if (_filling == filling) _filled = from + step;
                 Volatile.Write(ref _fillInProgress, false);
             }
         }

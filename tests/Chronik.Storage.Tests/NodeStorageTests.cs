@@ -162,6 +162,28 @@ public class NodeStorageTests
         Assert.True(storage.HasRoom);
     }
 
+    [Fact]
+    public async Task Closing_while_a_file_is_zero_filled_is_not_a_failure()
+    {
+        HookedDisk disk = new(new MemoryDisk());
+        using ManualResetEventSlim filling = new();
+        using ManualResetEventSlim closed = new();
+        disk.ZeroFilling = _ =>
+        {
+            filling.Set();
+            closed.Wait(TimeSpan.FromSeconds(30));
+        };
+        disk.Closed = file =>
+        {
+            if (file.Path.EndsWith(".wal", StringComparison.Ordinal)) closed.Set();
+        };
+        NodeStorage storage = Make.Open(disk, Make.Small() with { OwnThreads = true }, _pool);
+        Assert.True(filling.Wait(TimeSpan.FromSeconds(30)));
+        await Task.Run(storage.Dispose).WaitAsync(TimeSpan.FromSeconds(60));
+        Assert.True(closed.IsSet);
+        Assert.Null(storage.Failure);
+    }
+
     private static void Refused(MemoryDisk disk, int node, string? cluster, string message)
     {
         long before = disk.Operations;

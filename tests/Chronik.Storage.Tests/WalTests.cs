@@ -292,6 +292,24 @@ public class WalTests
         }
     }
 
+    [Fact]
+    public void Zeros_are_written_and_synced_through_another_handle_than_records()
+    {
+        // An operating system tells each handle once that bytes could not be written back. If the zeros' sync is told, the records' is not.
+        HookedDisk disk = new(new MemoryDisk());
+        HashSet<IDiskFile> filled = [];
+        HashSet<IDiskFile> written = [];
+        disk.ZeroFilling = file => filled.Add(file);
+        disk.Writing = file => written.Add(file);
+        using NodeStorage storage = Make.Open(disk, pool: _pool);
+        storage.RunQueued();
+        new GroupWriter(storage, _pool, Make.GroupA).Append(1, [1]);
+        storage.RunQueued();
+        Assert.NotEmpty(filled);
+        Assert.NotEmpty(written);
+        Assert.Empty(filled.Intersect(written));
+    }
+
     /// <summary>A disk whose first WAL file has ten writes of one entry each.</summary>
     private MemoryDisk Filled(int seed, bool cleanly, out long end, out List<(long Start, long Length)> writes)
     {
