@@ -113,13 +113,11 @@ public sealed partial class NodeStorage
             (deletions, _deletions) = (_deletions, []);
         }
 
-        bool filled = false;
         Exception? failure = _latch.Failure;
         if (failure is null)
         {
             try
             {
-                for (; _walFiles.NeedsFill && !Volatile.Read(ref _stopping); filled = true) _walFiles.Fill();
                 MakeDurable(checkpoints);
                 foreach (DeletionJob deletion in deletions) deletion.RemoveFiles();
                 Wal.RetireFiles();
@@ -137,7 +135,32 @@ public sealed partial class NodeStorage
         }
 
         foreach (DeletionJob deletion in deletions) deletion.Done?.Invoke(failure);
+        bool filled = failure is null && Fill();
         return filled || checkpoints.Count > 0 || deletions.Count > 0;
+    }
+
+    /// <summary>
+    /// Fills with zeros until there are enough or something else is to be done: a busy writer may keep it filling all the time. Returns
+    /// whether it did anything.
+    /// </summary>
+    private bool Fill()
+    {
+        bool filled = false;
+        try
+        {
+            for (; _walFiles.NeedsFill && !IsWanted(); filled = true) _walFiles.Fill();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _latch.Fail(e);
+        }
+
+        return filled;
+
+        bool IsWanted()
+        {
+            lock (_workLock) return _stopping || _checkpoints.Count > 0 || _deletions.Count > 0;
+        }
     }
 
     private void MakeDurable(List<CheckpointJob> jobs)

@@ -163,6 +163,25 @@ public class NodeStorageTests
     }
 
     [Fact]
+    public void A_checkpoint_does_not_wait_until_all_zeros_are_written()
+    {
+        HookedDisk disk = new(new MemoryDisk());
+        StorageOptions options = Make.Small() with { WalFileBytes = 16 << 20, WalFillAheadBytes = 8 << 20 };
+        using NodeStorage storage = Make.Open(disk, options, _pool);
+        int steps = 0;
+        int? stepsBefore = null;
+        disk.ZeroFilling = _ =>
+        {
+            if (steps++ > 0) return;
+            Checkpoint any = new(LogIndex.Zero, Term.Zero, default, default, new HardState(Term.Zero, NodeId.None), default);
+            storage.Checkpoint(Make.GroupA, any, _ => stepsBefore = steps);
+        };
+        storage.RunQueued();
+        Assert.Equal(1, stepsBefore);
+        Assert.Equal(8, steps);
+    }
+
+    [Fact]
     public async Task Closing_while_a_file_is_zero_filled_is_not_a_failure()
     {
         HookedDisk disk = new(new MemoryDisk());
