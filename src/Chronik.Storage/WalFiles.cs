@@ -85,11 +85,12 @@ internal sealed class WalFiles(IDisk disk, string directory, StorageOptions opti
     }
 
     /// <summary>Gives a file up: it becomes spare, or is deleted when there are enough. Durable when it returns.</summary>
-    public void Retire(uint generation)
+    /// <param name="generation">The file's.</param>
+    /// <param name="keep">Makes it spare in any case.</param>
+    public void Retire(uint generation, bool keep = false)
     {
         string path = PathOf(generation);
-        bool keep;
-        lock (_lock) keep = _spares.Count < options.WalSpareFiles;
+        lock (_lock) keep |= _spares.Count < options.WalSpareFiles;
         string spare = SparePrefix + generation.ToString("D10", CultureInfo.InvariantCulture) + Suffix;
         if (keep) disk.Rename(path, Path.Combine(directory, spare));
         else disk.Delete(path);

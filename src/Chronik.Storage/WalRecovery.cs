@@ -57,7 +57,8 @@ internal sealed class WalRecovery(WalFiles folder, IDisk disk, Action<RecoveryPr
     /// <summary>Cuts the torn end off and makes what was read durable: from now on others rely on it.</summary>
     public void Finish()
     {
-        foreach (uint leftover in _leftovers) folder.Retire(leftover);
+        // Kept: until the next file is made, its name may be all that says how far generations have come.
+        foreach (uint leftover in _leftovers) folder.Retire(leftover, keep: true);
         if (_files.Count == 0) return;
         WalFile last = _files[^1];
         if (last.File.Length > last.End) last.File.Truncate(last.End);

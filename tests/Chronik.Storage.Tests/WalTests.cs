@@ -310,6 +310,38 @@ public class WalTests
         Assert.Empty(filled.Intersect(written));
     }
 
+    [Fact]
+    public void A_start_that_is_interrupted_never_forgets_the_newest_generation()
+    {
+        MemoryDisk disk = new();
+        NodeStorage storage = Make.Open(disk, pool: _pool);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        for (int i = 0; i < 20; i++)
+        {
+            writer.Append(1, new byte[8000]);
+            storage.RunQueued();
+        }
+
+        storage.Dispose();
+        storage = Make.Open(disk, pool: _pool);
+        uint newest = (uint)storage.Wal.End.Generation;
+        storage.Checkpoint(Make.GroupA, CheckpointAt(writer.Next - 1), null);
+        storage.RunQueued();
+        disk = disk.Kill();
+        storage.Dispose();
+
+        string next = $"/data/wal/{newest + 1:D10}.wal";
+        disk.Fault = (_, operation, path) =>
+            operation is DiskOperation.Create or DiskOperation.Rename && path == next ? new IOException("power lost") : null;
+        Assert.Throws<StorageException>(() => Make.Open(disk, pool: _pool));
+        disk = disk.Crash();
+        using NodeStorage again = Make.Open(disk, pool: _pool);
+        Assert.True(again.Wal.End.Generation > newest);
+    }
+
+    private static Checkpoint CheckpointAt(long index) =>
+        new(new LogIndex(index), new Term(1), default, default, new HardState(Term.Zero, NodeId.None), default);
+
     /// <summary>A disk whose first WAL file has ten writes of one entry each.</summary>
     private MemoryDisk Filled(int seed, bool cleanly, out long end, out List<(long Start, long Length)> writes)
     {
