@@ -145,6 +145,7 @@ public sealed partial class Wal
         if (write.DeletesGroup)
         {
             group.LastSubmitted = LogIndex.Zero;
+            group.Deleted = true;
             return null;
         }
 

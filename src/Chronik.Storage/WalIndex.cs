@@ -24,6 +24,11 @@ internal sealed class WalGroup(GroupId id)
     /// <summary>The last entry that was handed to the disk, though not yet written: <see cref="Last"/> runs behind it.</summary>
     public LogIndex LastSubmitted { get; set; }
 
+    /// <summary>
+    /// Whether the record that deletes the group was handed to the disk: a checkpoint that was under way then means the group no more.
+    /// </summary>
+    public bool Deleted { get; set; }
+
     /// <summary>Bytes of the entries behind the checkpoint.</summary>
     public long LiveBytes { get; private set; }
 
@@ -72,6 +77,7 @@ internal sealed class WalGroup(GroupId id)
     /// <summary>Lets go of entries up to an index, and of the hard state when a checkpoint holds one that is as new.</summary>
     public void Release(LogIndex index, HardState hardState)
     {
+        if (Deleted) return;
         while (_count > 0 && _first <= index.Value)
         {
             LiveBytes -= WalFormat.RecordBytes(_locations[_head++].PayloadBytes);

@@ -163,6 +163,23 @@ public class NodeStorageTests
     }
 
     [Fact]
+    public void A_group_deleted_while_its_checkpoint_is_under_way_may_be_made_anew()
+    {
+        using NodeStorage storage = Make.Open(new MemoryDisk(), pool: _pool);
+        new GroupWriter(storage, _pool, Make.GroupA).Append(1, [1], [2], [3]);
+        storage.RunQueued();
+        Checkpoint checkpoint = new(new LogIndex(3), new Term(1), default, default, new HardState(new Term(1), NodeId.None), default);
+        storage.Checkpoint(Make.GroupA, checkpoint, null);
+        storage.DeleteGroup(Make.GroupA);
+        storage.RunQueued();
+        Outcome anew = new GroupWriter(storage, _pool, Make.GroupA).Append(2, [1]);
+        storage.RunQueued();
+        Assert.Null(anew.Failure);
+        BufferSlice payload = storage.Wal.Read(Make.GroupA, new LogIndex(1));
+        payload.Release();
+    }
+
+    [Fact]
     public void A_checkpoint_does_not_wait_until_all_zeros_are_written()
     {
         HookedDisk disk = new(new MemoryDisk());
