@@ -86,9 +86,10 @@ public sealed partial class NodeStorage : IDisposable
             long now = _time.GetTimestamp();
             long at = Volatile.Read(ref _freeBytesAt);
             if (at != 0 && _time.GetElapsedTime(at, now) < TimeSpan.FromSeconds(1)) return Volatile.Read(ref _freeBytes);
-            Volatile.Write(ref _freeBytesAt, now);
-            Volatile.Write(ref _freeBytes, _disk.FreeBytes(_options.DataDirectory));
-            return Volatile.Read(ref _freeBytes);
+            long free = _disk.FreeBytes(_options.DataDirectory);
+            Volatile.Write(ref _freeBytes, free);
+            Volatile.Write(ref _freeBytesAt, now); // Last, so that nobody takes the number before the first for an answer.
+            return free;
         }
     }
 

@@ -180,6 +180,21 @@ public class NodeStorageTests
     }
 
     [Fact]
+    public void Who_asks_for_room_while_the_disk_is_asked_is_not_told_that_there_is_none()
+    {
+        HookedDisk disk = new(new MemoryDisk());
+        using NodeStorage storage = Make.Open(disk);
+        bool? meanwhile = null;
+        disk.AskingForFreeBytes = () =>
+        {
+            disk.AskingForFreeBytes = null;
+            meanwhile = storage.HasRoom;
+        };
+        Assert.True(storage.HasRoom);
+        Assert.True(meanwhile);
+    }
+
+    [Fact]
     public void A_checkpoint_does_not_wait_until_all_zeros_are_written()
     {
         HookedDisk disk = new(new MemoryDisk());
