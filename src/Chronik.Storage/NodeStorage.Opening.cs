@@ -30,7 +30,7 @@ public sealed partial class NodeStorage
         IDisposable? held = null;
         try
         {
-            if (!disk.DirectoryExists(directory)) disk.CreateDirectory(directory);
+            MakeDirectory(disk, directory);
             held = disk.TryLock(directory) ?? throw new StorageException(
                 $"data directory {directory} is locked: another process is using it");
             NodeIdentity? identity = IdentityFile.Read(disk, directory, nodeId, clusterId);
@@ -72,6 +72,17 @@ public sealed partial class NodeStorage
             recovery.CloseFiles();
             throw;
         }
+    }
+
+    /// <summary>Makes the data directory and those above it, and their names durable: what lies in it is promised to be.</summary>
+    private static void MakeDirectory(IDisk disk, string directory)
+    {
+        List<string> changed = [];
+        string at = Path.TrimEndingDirectorySeparator(Path.GetFullPath(directory));
+        for (; !disk.DirectoryExists(at) && Path.GetDirectoryName(at) is { } above; at = above) changed.Add(above);
+        if (changed.Count == 0) return;
+        disk.CreateDirectory(directory);
+        foreach (string above in changed) disk.SyncDirectory(above);
     }
 
     private static Dictionary<GroupId, StoredCheckpoint> ReadCheckpoints(IDisk disk, string directory)

@@ -58,7 +58,9 @@ public class NodeStorageTests
     [Fact]
     public void A_directory_that_cannot_be_written_is_refused_in_one_line()
     {
-        MemoryDisk disk = new() { Fault = (_, _, path) => new UnauthorizedAccessException($"Access to {path}\nis denied") };
+        MemoryDisk disk = new();
+        disk.CreateDirectory("/data");
+        disk.Fault = (_, _, path) => new UnauthorizedAccessException($"Access to {path}\nis denied");
         StorageException e = Assert.Throws<StorageException>(() => Make.Open(disk));
         Assert.StartsWith("cannot use data directory /data: Access to /data/chronik.properties.tmp is denied", e.Message);
         Assert.DoesNotContain('\n', e.Message);
@@ -211,6 +213,20 @@ public class NodeStorageTests
         storage.RunQueued();
         Assert.Equal(1, stepsBefore);
         Assert.Equal(8, steps);
+    }
+
+    [Fact]
+    public void A_new_data_directory_is_made_durable_up_to_the_folder_that_was_there()
+    {
+        MemoryDisk inner = new();
+        inner.CreateDirectory("/srv");
+        HookedDisk disk = new(inner);
+        List<string> synced = [];
+        disk.SyncingDirectory = synced.Add;
+        Make.Open(disk, Make.Small("/srv/chronik/data")).Dispose();
+        Assert.Contains("/srv/chronik", synced);
+        Assert.Contains("/srv", synced);
+        Assert.DoesNotContain("/", synced);
     }
 
     [Fact]
