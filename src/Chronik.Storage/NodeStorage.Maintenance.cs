@@ -51,8 +51,19 @@ public sealed partial class NodeStorage
             job = new CheckpointJob(stored, capture, done);
         }
 
-        lock (_workLock) _checkpoints.Add(job);
-        WakeMaintenance();
+        lock (_workLock)
+        {
+            if (!_stopping)
+            {
+                _checkpoints.Add(job);
+                _workQueued = true;
+                Monitor.Pulse(_workLock);
+                return;
+            }
+        }
+
+        if (job.Capture is { } unused) ReleaseSegments(unused);
+        done?.Invoke(new ObjectDisposedException(nameof(NodeStorage)));
     }
 
     /// <summary>

@@ -230,6 +230,17 @@ public class NodeStorageTests
     }
 
     [Fact]
+    public void A_checkpoint_that_comes_after_the_end_is_told_so()
+    {
+        NodeStorage storage = Make.Open(new MemoryDisk());
+        storage.Dispose();
+        Exception? failure = null;
+        Checkpoint any = new(LogIndex.Zero, Term.Zero, default, default, new HardState(Term.Zero, NodeId.None), default);
+        storage.Checkpoint(Make.GroupA, any, e => failure = e);
+        Assert.IsType<ObjectDisposedException>(failure);
+    }
+
+    [Fact]
     public async Task Closing_while_a_file_is_zero_filled_is_not_a_failure()
     {
         HookedDisk disk = new(new MemoryDisk());
