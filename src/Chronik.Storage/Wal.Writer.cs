@@ -150,7 +150,13 @@ public sealed partial class Wal
         }
 
         LogIndex last = group.LastSubmitted;
-        if (write.TruncateFrom is { } from && from <= last) last = from.Previous;
+        if (write.TruncateFrom is { } from && from <= last)
+        {
+            if (from < group.First)
+                return new InvariantViolationException($"entry {from} of group {write.Group} is covered by a checkpoint: it holds for ever");
+            last = from.Previous;
+        }
+
         for (int i = 0; i < write.Entries.Count; i++)
         {
             if (write.Entries[i].Index != last.Next)

@@ -18,6 +18,9 @@ internal sealed class WalGroup(GroupId id)
 
     public GroupId Id { get; } = id;
 
+    /// <summary>The first entry that no checkpoint covers, whether there is one or not.</summary>
+    public LogIndex First => new(_first);
+
     /// <summary>The last entry written, or the checkpoint's index.</summary>
     public LogIndex Last => new(_first + _count - 1);
 
@@ -61,8 +64,12 @@ internal sealed class WalGroup(GroupId id)
         SetHardState(default, generation);
     }
 
+    /// <summary>
+    /// Adds an entry that was written. It is not kept when a checkpoint covers it by now: it may have been committed by others first.
+    /// </summary>
     public void Add(LogIndex index, WalLocation location)
     {
+        if (index < First) return;
         Invariant.Require(index == Last.Next);
         if (_head + _count == _locations.Length) MakeRoom();
         _locations[_head + _count++] = location;

@@ -339,6 +339,33 @@ public class WalTests
         Assert.True(again.Wal.End.Generation > newest);
     }
 
+    [Fact]
+    public void What_a_checkpoint_covers_cannot_be_truncated()
+    {
+        using NodeStorage storage = Make.Open(new MemoryDisk(), pool: _pool);
+        new GroupWriter(storage, _pool, Make.GroupA).Append(1, [1], [2], [3]);
+        storage.RunQueued();
+        storage.Checkpoint(Make.GroupA, CheckpointAt(2), null);
+        storage.RunQueued();
+        Outcome truncation = new();
+        storage.Wal.Append(new WalWrite { Group = Make.GroupA, TruncateFrom = new LogIndex(2), Completion = truncation });
+        storage.RunQueued();
+        Assert.IsType<InvariantViolationException>(truncation.Failure);
+        Assert.Null(storage.Failure);
+    }
+
+    [Fact]
+    public void An_entry_that_a_checkpoint_covered_before_it_was_written_here_is_not_kept()
+    {
+        WalGroup group = new(Make.GroupA);
+        group.Release(new LogIndex(2), default);
+        for (int i = 1; i <= 3; i++) group.Add(new LogIndex(i), new WalLocation(1, 0, 100));
+        Assert.Equal(new LogIndex(3), group.Last);
+        Assert.False(group.TryFind(new LogIndex(2), out _));
+        Assert.True(group.TryFind(new LogIndex(3), out _));
+        Assert.Equal(WalFormat.RecordBytes(100), group.LiveBytes);
+    }
+
     private static Checkpoint CheckpointAt(long index) =>
         new(new LogIndex(index), new Term(1), default, default, new HardState(Term.Zero, NodeId.None), default);
 
