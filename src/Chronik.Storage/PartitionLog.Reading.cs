@@ -96,7 +96,7 @@ public sealed partial class PartitionLog
         if (end - start <= maxBytes) return (start, end);
 
         // Every index entry is where a batch starts, so the last one that fits is a fine place to stop, and costs no look at the file.
-        long indexed = segment.Index.FindLast(IndexKey.Position, start + maxBytes, segment.IndexForLookup()).Position;
+        long indexed = segment.Index.FindLast(IndexKey.Position, start + maxBytes, segment).Position;
         if (indexed > start) return (start, indexed);
         long stop = start;
         while (stop < end)

@@ -21,7 +21,7 @@ public sealed partial class PartitionLog
             if (segment.MaxTimestamp < timestampMs || !segment.TryAcquire()) continue;
             try
             {
-                long position = segment.Index.FindLast(IndexKey.Timestamp, timestampMs, segment.IndexForLookup()).Position;
+                long position = segment.Index.FindLast(IndexKey.Timestamp, timestampMs, segment).Position;
                 while (position < end)
                 {
                     BatchHeader header = segment.HeaderAt(position, end);

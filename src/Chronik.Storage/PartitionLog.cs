@@ -298,7 +298,7 @@ public sealed partial class PartitionLog
     {
         long end = segment.Bytes;
         long next = segment.BaseOffset;
-        for (long position = segment.Index.FindLast(IndexKey.Position, end, segment.IndexForLookup()).Position; position < end;)
+        for (long position = segment.Index.FindLast(IndexKey.Position, end, segment).Position; position < end;)
         {
             BatchHeader header = segment.HeaderAt(position, end);
             position += header.Bytes;

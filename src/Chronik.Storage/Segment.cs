@@ -143,7 +143,7 @@ internal sealed class Segment
     /// <summary>Where the first batch starts that ends at or behind an offset; <paramref name="end"/> when there is none.</summary>
     public long PositionOf(long offset, long end)
     {
-        long position = Index.FindLast(IndexKey.Offset, offset - BaseOffset, IndexForLookup()).Position;
+        long position = Index.FindLast(IndexKey.Offset, offset - BaseOffset, this).Position;
         while (position < end)
         {
             BatchHeader header = HeaderAt(position, end);
@@ -153,8 +153,6 @@ internal sealed class Segment
 
         return end;
     }
-
-    public IDiskFile? IndexForLookup() => Index.FileEntries > 0 ? IndexFile : null;
 
     private IDiskFile Opened(ref IDiskFile? file, string path)
     {

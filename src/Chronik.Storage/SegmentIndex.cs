@@ -65,9 +65,9 @@ internal sealed class SegmentIndex(int fileEntries)
 
     /// <summary>
     /// The last entry whose offset or position is at most <paramref name="value"/>, or whose earlier timestamps are all below it; the
-    /// segment's start when there is none.
+    /// segment's start when there is none. <paramref name="segment"/>, whose index it is, has the file; it is opened only when it is needed.
     /// </summary>
-    public IndexEntry FindLast(IndexKey key, long value, IDiskFile? file)
+    public IndexEntry FindLast(IndexKey key, long value, Segment segment)
     {
         Tail tail = _tail;
         int low = 0;
@@ -76,7 +76,7 @@ internal sealed class SegmentIndex(int fileEntries)
         while (low < high)
         {
             int middle = (int)(((uint)low + (uint)high) / 2);
-            IndexEntry entry = Get(tail, middle, file);
+            IndexEntry entry = Get(tail, middle, segment);
             bool before = key switch
             {
                 IndexKey.Offset => entry.RelativeOffset <= value,
@@ -97,12 +97,12 @@ internal sealed class SegmentIndex(int fileEntries)
         return found;
     }
 
-    private static IndexEntry Get(Tail tail, int at, IDiskFile? file)
+    private static IndexEntry Get(Tail tail, int at, Segment segment)
     {
         if (at >= tail.FileEntries) return tail.Entries[at - tail.FileEntries];
         Span<byte> bytes = stackalloc byte[IndexEntry.Bytes];
-        if (file is null || file.Read(bytes, (long)at * IndexEntry.Bytes) != IndexEntry.Bytes)
-            throw new StorageException($"{file?.Path} ends before entry {at}");
+        if (segment.IndexFile.Read(bytes, (long)at * IndexEntry.Bytes) != IndexEntry.Bytes)
+            throw new StorageException($"{segment.IndexPath} ends before entry {at}");
         return MemoryMarshal.Read<IndexEntry>(bytes);
     }
 
