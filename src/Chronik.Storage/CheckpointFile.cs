@@ -20,7 +20,11 @@ internal readonly record struct SegmentInfo(
 /// <param name="Checkpoint">What the owner said.</param>
 /// <param name="WalEnd">The end of the WAL when the owner said it: a deletion of the group behind that makes it void.</param>
 /// <param name="Segments">The group's segments, oldest first.</param>
-internal sealed record StoredCheckpoint(GroupId Group, Checkpoint Checkpoint, WalPosition WalEnd, SegmentInfo[] Segments);
+internal sealed record StoredCheckpoint(GroupId Group, Checkpoint Checkpoint, WalPosition WalEnd, SegmentInfo[] Segments)
+{
+    /// <summary>The same without the owner's state, which is the owner's to keep.</summary>
+    public StoredCheckpoint WithoutState() => this with { Checkpoint = Checkpoint with { State = default } };
+}
 
 /// <summary>Reads and writes checkpoint files: one per group, replaced as a whole. See docs/storage-format.md.</summary>
 internal static class CheckpointFile

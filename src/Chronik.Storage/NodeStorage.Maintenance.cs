@@ -47,7 +47,7 @@ public sealed partial class NodeStorage
             }
 
             StoredCheckpoint stored = new(group, checkpoint, Wal.End, capture?.Segments ?? files.Stored?.Segments ?? []);
-            files.Stored = stored with { Checkpoint = checkpoint with { State = default } };
+            files.Stored = stored.WithoutState();
             job = new CheckpointJob(stored, capture, done);
         }
 

@@ -49,7 +49,7 @@ public sealed partial class NodeStorage : IDisposable
         foreach (RecoveringGroup group in recovery.Found.Values)
         {
             _recovered[group.Id] = new RecoveredGroup(group.HardState, group.Stored?.Checkpoint, group.Entries);
-            _groups[group.Id] = new GroupFiles { Stored = group.Stored };
+            _groups[group.Id] = new GroupFiles { Stored = group.Stored?.WithoutState() };
         }
 
         _latch.Failed += failure => Failed?.Invoke(failure);
