@@ -75,6 +75,39 @@ public sealed class StashAndTimerTests : SystemTest
         Seen.AssertNext(1, 1);
     }
 
+    private sealed class StashingTheEnd(Record seen, IActorRef watched) : UntypedActor, IWithUnboundedStash
+    {
+        private bool _open;
+
+        public IStash Stash { get; set; }
+
+        protected override void PreStart() => Context.Watch(watched);
+
+        protected override void OnReceive(object message)
+        {
+            switch (message)
+            {
+                case Terminated when !_open:
+                    Stash.Stash();
+                    _open = true;
+                    Stash.UnstashAll();
+                    break;
+                case Terminated terminated:
+                    seen.Add(terminated.ActorRef.Equals(watched));
+                    break;
+            }
+        }
+    }
+
+    [Fact]
+    public void A_Terminated_can_be_stashed_and_comes_again()
+    {
+        IActorRef watched = Sys.ActorOf(Props.Create(() => new Stashing(Seen)));
+        Sys.ActorOf(Props.Create(() => new StashingTheEnd(Seen, watched)));
+        Sys.Stop(watched);
+        Seen.AssertNext(true);
+    }
+
     [Fact]
     public void Stashing_one_message_twice_throws()
     {

@@ -42,6 +42,9 @@ internal sealed partial class ActorCell
         return subject;
     }
 
+    /// <summary>A Terminated that was received once, and stashed, is in the mailbox again.</summary>
+    internal void TerminatedQueuedAgain(Terminated terminated) => (_terminatedQueued ??= [])[terminated.ActorRef] = null;
+
     private void ReceivedTerminated(Terminated terminated)
     {
         if (_terminatedQueued is null || !_terminatedQueued.Remove(terminated.ActorRef, out object custom))

@@ -131,7 +131,7 @@ internal sealed class DequeStash(ActorCell cell, IDequeBasedMessageQueueSemantic
         if (_stash.First is not { } first)
             return;
         _stash.RemoveFirst();
-        mailbox.EnqueueFirst(first.Value);
+        EnqueueFirst(first.Value);
     }
 
     public void UnstashAll() => UnstashAll(static _ => true);
@@ -142,7 +142,14 @@ internal sealed class DequeStash(ActorCell cell, IDequeBasedMessageQueueSemantic
         {
             _stash.RemoveLast();
             if (predicate(last.Value))
-                mailbox.EnqueueFirst(last.Value);
+                EnqueueFirst(last.Value);
         }
+    }
+
+    private void EnqueueFirst(Envelope envelope)
+    {
+        mailbox.EnqueueFirst(envelope);
+        if (envelope.Message is Terminated terminated)
+            cell.TerminatedQueuedAgain(terminated);
     }
 }
