@@ -13,16 +13,17 @@ internal sealed partial class ReplicaActor : IWalCompletion
 {
     private const int ApplyBytes = 1 << 20; // How much is read back from the WAL at a time when a restart applies its entries.
 
-    private readonly List<AppendRequest> _gathered = [];
+    private readonly Queue<AppendRequest> _gathered = new();
     private readonly List<ProposedEntry> _proposals = [];
     private readonly Queue<PendingAppend> _pending = new();
     private readonly List<BufferSlice> _applying = [];
     private long _inflightBytes;
+    private LogIndex _releasedThrough; // The batches of appends up to here are in the log, and given back.
 
     /// <summary>Puts an append beside those that came just before it. Whatever the mailbox holds becomes one step and one disk write.</summary>
     private void Gather(AppendRequest request)
     {
-        _gathered.Add(request);
+        _gathered.Enqueue(request);
         if (_gathered.Count == 1) _self.Tell(ProposeGathered.Instance, ActorRefs.NoSender);
     }
 
@@ -30,8 +31,12 @@ internal sealed partial class ReplicaActor : IWalCompletion
     {
         _proposals.Clear();
         KafkaOffset next = _core.NextOffset;
-        foreach (AppendRequest request in _gathered) Judge(request, ref next);
-        _gathered.Clear();
+        while (_gathered.TryPeek(out AppendRequest? request))
+        {
+            Judge(request, ref next);
+            _gathered.Dequeue(); // Not before: whatever goes wrong, somebody answers it.
+        }
+
         if (_proposals.Count > 0) Step(RaftInput.Propose(_proposals));
     }
 
@@ -75,7 +80,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
     private (KafkaError Error, string Message)? Refusal(AppendRequest request)
     {
         if (!_leads) return (KafkaError.NotLeaderOrFollower, "this node does not lead the partition at the moment");
-        if (!_node.Storage.HasRoom)
+        if (!_node.Storage.HasRoom && _spec.Group != GroupId.Metadata) // The reserve is there so that topics can still be deleted.
             return (KafkaError.KafkaStorageError, $"the disk's reserve is reached: {_node.Storage.FreeBytes} bytes are free (chronik.storage.reserve)");
         if (request.Acks == RequiredAcks.All && _spec.Voters.Count < _config.MinInsyncReplicas)
             return (KafkaError.NotEnoughReplicas, $"{_spec.Voters.Count} in-sync replicas, min.insync.replicas is {_config.MinInsyncReplicas}");
@@ -146,11 +151,11 @@ internal sealed partial class ReplicaActor : IWalCompletion
             _applying.Add(payload);
             bytes += payload.Length;
             if (bytes < ApplyBytes) continue;
-            AppendToLog();
+            AppendToLog(entry.Index);
             bytes = 0;
         }
 
-        AppendToLog();
+        AppendToLog(_effects.Committed[^1].Index);
         LogIndex through = _effects.Committed[^1].Index;
         _core.Applied(through);
         Invariant.Require(through < _core.LastIndex || _log.NextOffset == _core.NextOffset);
@@ -173,10 +178,11 @@ internal sealed partial class ReplicaActor : IWalCompletion
         if (producer.IsIdempotent) _producers.Record(producer, baseOffset, entry.NextOffset);
     }
 
-    private void AppendToLog()
+    private void AppendToLog(LogIndex through)
     {
         if (_applying.Count == 0) return;
         _log.Append(CollectionsMarshal.AsSpan(_applying));
+        _releasedThrough = through;
         foreach (BufferSlice payload in _applying) payload.Release();
         _applying.Clear();
     }
@@ -194,7 +200,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
         _gathered.Clear();
         while (_pending.TryDequeue(out PendingAppend append))
         {
-            if (append.HoldsBatch) append.Request.Batch.Release();
+            if (append.HoldsBatch && append.Index > _releasedThrough) append.Request.Batch.Release();
             append.Request.Answer(new AppendResult(error, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, message));
         }
 
