@@ -53,7 +53,9 @@ public sealed class ChronikNode : IBrokerNode
     private readonly TaskCompletionSource<NodeActors> _actors = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly IActorRef _root;
     private readonly string _dataDirectory;
+    private readonly Lock _readyLock = new();
     private volatile MetadataImage _metadata = MetadataImage.Empty;
+    private HashSet<GroupId>? _missing; // What readiness waits for; null until the metadata is known.
 
     private ChronikNode(ActorSystem system, NodeStorage storage, BufferPool buffers, TimeProvider time, string dataDirectory, ChronikNodeOptions options)
     {
@@ -64,7 +66,7 @@ public sealed class ChronikNode : IBrokerNode
         Ticker ticker = new(time, options.TickInterval);
         NodeContext node = new(storage.Identity.NodeId, storage, buffers, time, ticker, options.Limits);
         ControllerSetup controller = new(
-            node, _directory, storage.Identity.ClusterId, options.Endpoints, options.Rack, options.Settings, Publish);
+            node, _directory, storage.Identity.ClusterId, options.Endpoints, options.Rack, options.Settings, Publish, Fail);
         NodeSetup setup = new(
             node,
             _directory,
@@ -72,7 +74,7 @@ public sealed class ChronikNode : IBrokerNode
             partition => GroupCoordinatorActor.Props(node, partition, options.GroupLimits),
             controller,
             actors => _actors.TrySetResult(actors),
-            _ => CheckReady());
+            Settle);
         _root = system.ActorOf(Props.Create(() => new NodeActor(setup)), "chronik");
         storage.CheckpointWanted += group => _actors.Task.ContinueWith(
             actors => actors.Result.Partitions.Tell(new CheckpointNeeded(group), ActorRefs.NoSender),
@@ -95,8 +97,14 @@ public sealed class ChronikNode : IBrokerNode
         ActorSystem system, NodeStorage storage, BufferPool buffers, TimeProvider time, string dataDirectory, ChronikNodeOptions options) =>
         new(system, storage, buffers, time, dataDirectory, options);
 
-    /// <summary>Completes when the metadata is loaded and every replica of this node leads.</summary>
+    /// <summary>
+    /// Completes when the metadata is loaded and every replica of this node leads. One that cannot start is left out: its partition
+    /// serves nothing, the log says why, and all others do serve. Fails when the node cannot work at all.
+    /// </summary>
     public Task Ready => _ready.Task;
+
+    /// <summary>Why the node cannot change anything any more, though its storage may work; null while it can.</summary>
+    public string? Failure { get; private set; }
 
     /// <summary>How many replicas of this node lead, and how many there are: progress while the node becomes ready.</summary>
     public (int Leading, int All) Progress
@@ -196,14 +204,41 @@ public sealed class ChronikNode : IBrokerNode
     private void Publish(MetadataImage image)
     {
         _metadata = image;
-        CheckReady();
+        lock (_readyLock)
+        {
+            if (_missing is not null) return;
+            _missing = [.. image.TopicsById.Values.SelectMany(HostedHere).Where(group => !IsSettled(group))];
+            if (_missing.Count == 0) _ready.TrySetResult();
+        }
     }
 
-    private void CheckReady()
+    private IEnumerable<GroupId> HostedHere(TopicImage topic)
     {
-        MetadataImage image = _metadata;
-        if (_ready.Task.IsCompleted || image.ClusterId.Length == 0) return;
-        if (Progress.Leading < 1 + image.ReplicaCounts.GetValueOrDefault(Id)) return; // One more for the metadata itself.
-        _ready.TrySetResult();
+        for (int i = 0; i < topic.Partitions.Length; i++)
+            if (topic.Partitions[i].Replicas.Contains(Id))
+                yield return new GroupId(topic.Id, i);
+    }
+
+    private bool IsSettled(GroupId group) => _directory.HasFailed(group) || _directory.Find(group) is { View.IsLeader: true };
+
+    private void Settle(GroupId group)
+    {
+        if (group == GroupId.Metadata && _directory.HasFailed(group))
+        {
+            string reason = _directory.Find(group)?.View.Failure ?? "its log cannot be opened";
+            Fail(new InvalidOperationException($"the metadata is not available: {reason}"));
+        }
+
+        lock (_readyLock)
+        {
+            if (_missing is null || !_missing.Remove(group) || _missing.Count > 0) return;
+            _ready.TrySetResult();
+        }
+    }
+
+    private void Fail(Exception failure)
+    {
+        Failure ??= failure.Message;
+        _ready.TrySetException(failure);
     }
 }

@@ -12,25 +12,49 @@ namespace Chronik.Partitions;
 /// <code>
 ///   node ------- StartChild ----------> chronik -- makes the child, answers with its ref
 ///   replicas --- LeadershipChanged ---> chronik -- counts them towards readiness
+///   partitions - ReplicaEnded --------> chronik -- likewise
 ///   mailboxes of replicas that are gone - SuppressedDeadLetter(AppendRequest) --> chronik -- refuses the append
 /// </code>
-/// Its children hold what can be rebuilt from disk, so one that fails is restarted, unless it failed to start.
+/// Its children hold what can be rebuilt from disk, so one that fails is restarted, unless it failed to start. A node without
+/// /partitions is of no use, and says so.
 /// </remarks>
 internal sealed class NodeActor : ReceiveActor
 {
     public NodeActor(NodeSetup setup)
     {
+        // First of all: a replica may lead before this constructor ends.
+        Context.System.EventStream.Subscribe(Self, typeof(LeadershipChanged));
+        Context.System.EventStream.Subscribe(Self, typeof(ReplicaEnded));
+        Context.System.EventStream.Subscribe(Self, typeof(SuppressedDeadLetter));
         IActorRef partitions = Context.ActorOf(Props.Create(() => new PartitionsActor(setup.Node, setup.Directory)), "partitions");
         IActorRef groups = Context.ActorOf(
-            Props.Create(() => new GroupsActor(setup.Coordinators, setup.Directory.All, setup.Coordinator)), "groups");
+            Props.Create(() => new GroupsActor(setup.Coordinators, setup.Directory, setup.Coordinator)), "groups");
         IActorRef controller = Context.ActorOf(Props.Create(() => new ControllerActor(setup.Controller, partitions, groups)), "controller");
+        Context.Watch(partitions);
         setup.Started(new NodeActors(partitions, controller));
-        Context.System.EventStream.Subscribe(Self, typeof(LeadershipChanged));
-        Context.System.EventStream.Subscribe(Self, typeof(SuppressedDeadLetter));
-        Receive<StartChild>(start => Sender.Tell(Context.ActorOf(start.Props, start.Name)));
-        Receive<LeadershipChanged>(changed => setup.LeadershipChanged(changed));
+        Receive<StartChild>(start => Sender.Tell(Start(start)));
+        Receive<LeadershipChanged>(changed =>
+        {
+            if (changed.Leads) setup.ReplicaSettled(changed.Partition.Group);
+        });
+        Receive<ReplicaEnded>(ended => setup.ReplicaSettled(ended.Group));
+        Receive<Terminated>(_ => setup.Controller.Failed(new InvalidOperationException(
+            "the list of this node's replicas cannot be read or written; the log says why")));
         Receive<SuppressedDeadLetter>(letter => (letter.Message as AppendRequest)?.Refuse(
             KafkaError.NotLeaderOrFollower, "the replica stopped before it took the batch"));
+    }
+
+    /// <summary>A name that is taken or not allowed is the asker's problem; failing here would take every replica down.</summary>
+    private static object Start(StartChild start)
+    {
+        try
+        {
+            return Context.ActorOf(start.Props, start.Name);
+        }
+        catch (Exception failure)
+        {
+            return new Status.Failure(failure);
+        }
     }
 }
 
@@ -47,7 +71,7 @@ internal sealed record NodeActors(IActorRef Partitions, IActorRef Controller);
 /// <param name="Coordinator">How a coordinator is made.</param>
 /// <param name="Controller">What the controller is made from.</param>
 /// <param name="Started">Told the actors as soon as they exist.</param>
-/// <param name="LeadershipChanged">Told each change, on the actor's thread.</param>
+/// <param name="ReplicaSettled">Told each replica that leads now, or is gone, on the actor's thread.</param>
 internal sealed record NodeSetup(
     NodeContext Node,
     PartitionDirectory Directory,
@@ -55,4 +79,4 @@ internal sealed record NodeSetup(
     Func<Partition, Props> Coordinator,
     ControllerSetup Controller,
     Action<NodeActors> Started,
-    Action<LeadershipChanged> LeadershipChanged);
+    Action<GroupId> ReplicaSettled);

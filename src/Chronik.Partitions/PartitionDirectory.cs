@@ -7,6 +7,7 @@ namespace Chronik.Partitions;
 internal sealed class PartitionDirectory
 {
     private readonly ConcurrentDictionary<GroupId, Partition> _partitions = new();
+    private readonly ConcurrentDictionary<GroupId, bool> _failed = new();
 
     public ICollection<Partition> All => _partitions.Values;
 
@@ -14,5 +15,14 @@ internal sealed class PartitionDirectory
 
     public void Add(Partition partition) => _partitions[partition.Group] = partition;
 
-    public void Remove(GroupId group) => _partitions.TryRemove(group, out _);
+    /// <summary>Whether the replica stopped although it should be here; a replica that failed before it had a handle has none.</summary>
+    public bool HasFailed(GroupId group) => _failed.ContainsKey(group);
+
+    public void AddFailed(GroupId group) => _failed[group] = true;
+
+    public void Remove(GroupId group)
+    {
+        _partitions.TryRemove(group, out _);
+        _failed.TryRemove(group, out _);
+    }
 }

@@ -51,15 +51,26 @@ internal sealed class NodeFixture : IAsyncDisposable
             Endpoints = [Endpoint],
             Limits = limits ?? new PartitionLimits(),
         });
-        await node.Ready.WaitAsync(Patience);
-        return new NodeFixture(system, disk, storage, buffers, node);
+        NodeFixture fixture = new(system, disk, storage, buffers, node);
+        try
+        {
+            await node.Ready.WaitAsync(Patience);
+        }
+        catch
+        {
+            await fixture.DisposeAsync();
+            throw;
+        }
+
+        return fixture;
     }
 
     /// <summary>Power loss: whatever was not synced is gone. The node comes back on what is left.</summary>
-    public async Task<NodeFixture> CrashAsync()
+    public async Task<NodeFixture> CrashAsync(Action<MemoryDisk>? meanwhile = null)
     {
         MemoryDisk left = Disk.Crash();
         await DisposeAsync();
+        meanwhile?.Invoke(left);
         return await StartAsync(left);
     }
 
@@ -88,6 +99,13 @@ internal sealed class NodeFixture : IAsyncDisposable
         partition.Append(new AppendRequest(buffer.Slice(0, bytes.Length), acks, answer, 0));
         buffer.Release();
         return await answer.Task.WaitAsync(Patience);
+    }
+
+    /// <summary>Waits for what has no event of its own.</summary>
+    public static async Task UntilAsync(Func<bool> condition)
+    {
+        for (long started = TimeProvider.System.GetTimestamp(); !condition(); await Task.Yield())
+            if (TimeProvider.System.GetElapsedTime(started) > Patience) throw new TimeoutException("what was waited for did not come");
     }
 
     public static List<string> Values(Partition partition)

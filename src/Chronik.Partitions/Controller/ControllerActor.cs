@@ -62,7 +62,8 @@ internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
         {
             if (changed.Leads) Load(changed.Partition);
         });
-        Receive<LeadershipChanged>(_ => { });
+        Receive<LeadershipChanged>(Settle);
+        Receive<GiveUp>(Expire);
         Receive<Submit>(_ => Stash.Stash());
     }
 
@@ -72,10 +73,28 @@ internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
         Receive<Submit>(submit => Decide(submit, Sender));
         Receive<LeadershipChanged>(IsMetadata, changed =>
         {
-            if (!changed.Leads) Become(WaitForLeadership);
+            if (!changed.Leads) BecomeWhatTheLogAllows();
         });
         Receive<LeadershipChanged>(Settle);
         Receive<GiveUp>(Expire);
+    }
+
+    /// <summary>The log is of no use until the node starts again. Nobody waits for that.</summary>
+    private Action Refuse(string reason) => () =>
+    {
+        AppendResult refused = new(KafkaError.KafkaStorageError, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, reason);
+        Receive<Submit>(_ => Sender.Tell(new Status.Failure(new MetadataAppendException(refused))));
+        Receive<LeadershipChanged>(Settle);
+        Receive<GiveUp>(Expire);
+    };
+
+    private void BecomeWhatTheLogAllows()
+    {
+        PartitionView log = _log!.View;
+        if (log.Failure is { } failure) Become(Refuse(failure));
+        else if (log.IsLeader) Become(Lead);
+        else Become(WaitForLeadership);
+        Stash.UnstashAll();
     }
 
     /// <summary>Waits for its own append; commands wait too, because they must be decided on what this one leaves behind.</summary>
@@ -85,9 +104,7 @@ internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
         {
             if (appended.Result.Error == KafkaError.None) Commit(decision, submitter, timeout);
             else submitter.Tell(new Status.Failure(new MetadataAppendException(appended.Result)));
-            if (_log is { View.IsLeader: true }) Become(Lead);
-            else Become(WaitForLeadership);
-            Stash.UnstashAll();
+            BecomeWhatTheLogAllows();
         });
         Receive<LeadershipChanged>(Settle);
         Receive<GiveUp>(Expire);
@@ -100,7 +117,20 @@ internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
     private void Load(Partition log)
     {
         _log = log;
-        _image = MetadataLog.Read(log.View);
+        try
+        {
+            _image = MetadataLog.Read(log.View);
+        }
+        catch (Exception failure)
+        {
+            // Trying again would read the same bytes.
+            _logger.Error(failure, "the metadata cannot be read: {0}", failure.Message);
+            _setup.Failed(failure);
+            Become(Refuse($"the metadata cannot be read: {failure.Message}"));
+            Stash.UnstashAll();
+            return;
+        }
+
         _logger.Info("metadata loaded: {0} topics from {1} records", _image.Topics.Count, _image.Version);
         _partitions.Tell(AllReplicas());
         Become(Lead);
@@ -118,7 +148,19 @@ internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
 
     private void Decide(Submit submit, IActorRef submitter)
     {
-        Decision decision = MetadataMachine.Decide(_image, submit.Command, _decisions);
+        Decision decision;
+        try
+        {
+            decision = MetadataMachine.Decide(_image, submit.Command, _decisions);
+        }
+        catch (Exception failure)
+        {
+            // Deciding changes nothing, so nobody but who asked has to know.
+            _logger.Error(failure, "{0} could not be decided: {1}", submit.Command.GetType().Name, failure.Message);
+            submitter.Tell(new Status.Failure(failure));
+            return;
+        }
+
         if (decision.Records.Count == 0) submitter.Tell(decision.Results);
         else Append(decision, submitter, submit.Timeout);
     }
@@ -252,6 +294,7 @@ internal sealed class MetadataAppendException(in AppendResult result)
 /// <param name="Rack">The node's rack, or null.</param>
 /// <param name="Settings">The node's own configuration.</param>
 /// <param name="Publish">Told every new image, in order, on the controller's thread.</param>
+/// <param name="Failed">Told why the node cannot work, when it cannot.</param>
 internal sealed record ControllerSetup(
     NodeContext Node,
     PartitionDirectory Directory,
@@ -259,4 +302,5 @@ internal sealed record ControllerSetup(
     ImmutableArray<BrokerEndpoint> Endpoints,
     string? Rack,
     BrokerSettings Settings,
-    Action<MetadataImage> Publish);
+    Action<MetadataImage> Publish,
+    Action<Exception> Failed);

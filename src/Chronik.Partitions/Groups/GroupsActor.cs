@@ -26,7 +26,7 @@ internal sealed class GroupsActor : ReceiveActor
     private readonly Dictionary<int, Led> _led = [];
     private long _incarnation;
 
-    public GroupsActor(GroupCoordinatorDirectory directory, IEnumerable<Partition> partitions, Func<Partition, Props> coordinator)
+    public GroupsActor(GroupCoordinatorDirectory directory, PartitionDirectory partitions, Func<Partition, Props> coordinator)
     {
         _directory = directory;
         _coordinator = coordinator;
@@ -34,7 +34,9 @@ internal sealed class GroupsActor : ReceiveActor
         Context.System.EventStream.Subscribe(Self, typeof(SuppressedDeadLetter));
         Receive<LeadershipChanged>(changed => changed.Partition.Name.Topic == TopicNames.ConsumerOffsets, changed =>
         {
-            Stop(changed.Partition.Name.Partition);
+            // The end of a deleted topic may be heard of after the beginning of the next one of that name.
+            int number = changed.Partition.Name.Partition;
+            if (changed.Leads || (_led.TryGetValue(number, out Led? led) && led.Partition == changed.Partition)) Stop(number);
             if (changed.Leads) Start(changed.Partition);
         });
         Receive<LeadershipChanged>(_ => { });
@@ -45,7 +47,7 @@ internal sealed class GroupsActor : ReceiveActor
         Receive<Terminated>(Failed);
         Receive<SuppressedDeadLetter>(Refuse);
         Receive<Again>(again => StartAgain(again.Led));
-        foreach (Partition partition in partitions)
+        foreach (Partition partition in partitions.All)
             if (partition.View.IsLeader)
                 Self.Tell(new LeadershipChanged(partition, true, partition.View.Epoch));
     }

@@ -17,6 +17,7 @@ namespace Chronik.Partitions.Replicas;
 ///   storage ----- CheckpointNeeded ----------------------------------> partitions -- WriteCheckpoint --> replica
 ///   own timer --- ApplyRetention ------------------------------------> partitions -- ApplyRetention ---> replicas
 ///   replica ----- Terminated ----------------------------------------> partitions -- DeleteGroup (if it was unassigned) --> storage
+///                                                                      partitions -- ReplicaEnded --> event stream
 /// </code>
 /// Survives a restart: the assignments (Akka.Persistence). A replica that fails is stopped, not restarted: its state in memory can no
 /// longer be trusted, and its view says why.
@@ -46,8 +47,12 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     private readonly PartitionDirectory _directory;
     private readonly ILoggingAdapter _logger = Context.GetLogger();
     private readonly Dictionary<GroupId, ReplicaAssigned> _assigned = [];
-    private readonly Dictionary<IActorRef, GroupId> _leaving = [];
     private readonly Dictionary<TopicId, TopicConfig> _configs = [];
+
+    // The actors of replicas, from their creation to their end: the directory knows a replica only once its constructor has run.
+    private readonly Dictionary<TopicId, Dictionary<int, IActorRef>> _replicas = [];
+    private readonly Dictionary<IActorRef, GroupId> _running = [];
+    private readonly HashSet<GroupId> _leaving = [];
 
     public PartitionsActor(NodeContext node, PartitionDirectory directory)
     {
@@ -64,12 +69,12 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         Command<UnassignReplicas>(unassign => Unassign(unassign.Groups));
         Command<ReplicasAre>(Reconcile);
         Command<ConfigureTopic>(Configure);
-        Command<CheckpointNeeded>(needed => _directory.Find(needed.Group)?.Replica.Tell(WriteCheckpoint.Instance));
+        Command<CheckpointNeeded>(needed => ReplicaOf(needed.Group)?.Tell(WriteCheckpoint.Instance));
         Command<ApplyRetention>(retention =>
         {
-            foreach (Partition partition in _directory.All) partition.Replica.Tell(retention);
+            foreach (IActorRef replica in _running.Keys) replica.Tell(retention);
         });
-        Command<Terminated>(Removed);
+        Command<Terminated>(Ended);
         Command<SaveSnapshotSuccess>(saved => DeleteMessages(saved.Metadata.SequenceNr));
         Command<SaveSnapshotFailure>(failed => _logger.Warning("the list of replicas could not be saved as a snapshot: {0}", failed.Cause.Message));
         Command<DeleteMessagesSuccess>(deleted => DeleteSnapshots(new SnapshotSelectionCriteria(deleted.ToSequenceNr - 1)));
@@ -116,10 +121,14 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
 
         PersistAll(removed, unassigned =>
         {
-            if (_directory.Find(unassigned.Group) is { } partition)
+            if (ReplicaOf(unassigned.Group) is { } replica)
             {
-                _leaving.Add(partition.Replica, unassigned.Group);
-                partition.Replica.Tell(ReplicaRemoved.Instance);
+                _leaving.Add(unassigned.Group);
+                replica.Tell(ReplicaRemoved.Instance);
+            }
+            else
+            {
+                Remove(unassigned.Group); // It failed earlier; what it left behind goes all the same.
             }
 
             SnapshotNowAndThen();
@@ -131,11 +140,12 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     {
         foreach ((TopicId topic, TopicConfig config) in truth.Configs) Configure(new ConfigureTopic(topic, config));
         HashSet<GroupId> wanted = [GroupId.Metadata, .. truth.Replicas.Select(replica => replica.Group)];
+        List<GroupId> orphans = [.. _node.Storage.Recovered.Keys.Where(group =>
+            !PersistenceGroup.Contains(group) && !wanted.Contains(group) && !_assigned.ContainsKey(group) && !_leaving.Contains(group))];
         Unassign([.. _assigned.Keys.Where(group => !wanted.Contains(group))]);
         Assign(truth.Replicas);
-        foreach (GroupId orphan in _node.Storage.Recovered.Keys.Where(group => !PersistenceGroup.Contains(group) && !wanted.Contains(group)).ToList())
+        foreach (GroupId orphan in orphans)
         {
-            if (_assigned.ContainsKey(orphan) || _directory.Find(orphan) is not null) continue;
             _logger.Info("{0} belongs to no topic: its files are deleted", orphan);
             _node.Storage.DeleteGroup(orphan); // The node died between the end of its topic and the end of its files.
         }
@@ -144,9 +154,9 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     private void Configure(ConfigureTopic configure)
     {
         _configs[configure.Topic] = configure.Config;
-        foreach (Partition partition in _directory.All)
-            if (partition.Group.Topic == configure.Topic)
-                partition.Replica.Tell(new TopicConfigChanged(configure.Config));
+        if (!_replicas.TryGetValue(configure.Topic, out Dictionary<int, IActorRef>? replicas)) return;
+        TopicConfigChanged changed = new(configure.Config);
+        foreach (IActorRef replica in replicas.Values) replica.Tell(changed);
     }
 
     private void Start(ReplicaAssigned assigned)
@@ -154,14 +164,32 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         ReplicaSpec spec = new(assigned.Name, assigned.Group, assigned.Voters, ConfigOf(assigned), _directory.Add);
         IActorRef replica = Context.ActorOf(Props.Create(() => new ReplicaActor(_node, spec)), ActorNames.Of(assigned));
         Context.Watch(replica);
+        _running.Add(replica, assigned.Group);
+        if (!_replicas.TryGetValue(assigned.Group.Topic, out Dictionary<int, IActorRef>? replicas))
+            _replicas.Add(assigned.Group.Topic, replicas = []);
+        replicas.Add(assigned.Group.Partition, replica);
     }
 
     private TopicConfig ConfigOf(ReplicaAssigned assigned) =>
         _configs.TryGetValue(assigned.Group.Topic, out TopicConfig? config) ? config : UntilKnown;
 
-    private void Removed(Terminated terminated)
+    private IActorRef? ReplicaOf(GroupId group) =>
+        _replicas.TryGetValue(group.Topic, out Dictionary<int, IActorRef>? replicas) ? replicas.GetValueOrDefault(group.Partition) : null;
+
+    /// <summary>A replica stopped: because it was told to, or because it failed, whether or not it ever started.</summary>
+    private void Ended(Terminated terminated)
     {
-        if (!_leaving.Remove(terminated.ActorRef, out GroupId group)) return;
+        if (!_running.Remove(terminated.ActorRef, out GroupId group)) return;
+        Dictionary<int, IActorRef> replicas = _replicas[group.Topic];
+        replicas.Remove(group.Partition);
+        if (replicas.Count == 0) _replicas.Remove(group.Topic);
+        if (_leaving.Remove(group)) Remove(group);
+        else _directory.AddFailed(group);
+        Context.System.EventStream.Publish(new ReplicaEnded(group));
+    }
+
+    private void Remove(GroupId group)
+    {
         _directory.Remove(group);
         _node.Storage.DeleteGroup(group);
     }
@@ -198,6 +226,9 @@ internal sealed record ReplicasAre(IReadOnlyList<ReplicaAssigned> Replicas, IRea
 
 /// <summary>To /partitions, from the controller: a topic's settings.</summary>
 internal sealed record ConfigureTopic(TopicId Topic, TopicConfig Config);
+
+/// <summary>Published on the event stream by /partitions: the actor of a replica is gone.</summary>
+internal sealed record ReplicaEnded(GroupId Group);
 
 /// <summary>To /partitions, from storage: a group holds too much of the WAL.</summary>
 internal sealed record CheckpointNeeded(GroupId Group);

@@ -1,0 +1,142 @@
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions.Controller;
+using Chronik.Protocol.RecordBatches;
+using Chronik.Storage.Testing;
+using Xunit;
+
+namespace Chronik.Partitions.Tests;
+
+/// <summary>What becomes of a node, its topics and whoever waits when something is missing, damaged, full or too quick.</summary>
+public sealed class NodeFailureTests
+{
+    [Fact]
+    public async Task Every_partition_has_its_topics_settings_after_a_restart()
+    {
+        await using NodeFixture first = await NodeFixture.StartAsync();
+        await first.CreateAsync("t", 400, KeyValuePair.Create<string, string?>(TopicConfigs.MaxMessageBytes, "12345"));
+        await using NodeFixture second = await first.CrashAsync();
+        for (int i = 0; i < 400; i++)
+        {
+            Partition partition = second.Node.Find(new TopicPartition("t", i))!;
+            await NodeFixture.UntilAsync(() => partition.View.Config.MaxMessageBytes == 12345);
+        }
+    }
+
+    [Fact]
+    public async Task A_topic_that_is_deleted_while_its_partitions_start_leaves_none_of_them()
+    {
+        await using NodeFixture node = await NodeFixture.StartAsync();
+        await node.Node.SubmitAsync(new CreateTopics([new NewTopic { Name = "t", PartitionCount = 400 }]), TimeSpan.Zero);
+        await node.Node.SubmitAsync(new DeleteTopics([TopicReference.ByName("t")]), NodeFixture.Patience);
+        await node.CreateAsync("after");
+        await NodeFixture.UntilAsync(() => node.Node.Progress == (2, 2));
+    }
+
+    [Fact]
+    public async Task Topics_can_be_deleted_when_the_disk_has_reached_its_reserve()
+    {
+        await using NodeFixture first = await NodeFixture.StartAsync();
+        await first.CreateAsync("t");
+        await using NodeFixture second = await first.CrashAsync(disk => disk.Free = 0);
+        Partition partition = second.Node.Find(new TopicPartition("t", 0))!;
+        Assert.Equal(KafkaError.KafkaStorageError, (await second.AppendAsync(partition, "too much")).Error);
+        IReadOnlyList<ItemResult> results =
+            await second.Node.SubmitAsync(new DeleteTopics([TopicReference.ByName("t")]), NodeFixture.Patience);
+        Assert.Equal(KafkaError.None, results.Single().Error);
+    }
+
+    [Fact]
+    public async Task Metadata_commands_are_refused_at_once_when_storage_has_failed()
+    {
+        await using NodeFixture node = await NodeFixture.StartAsync();
+        node.Disk.Fault = (_, operation, _) => operation == DiskOperation.Sync ? new IOException("injected") : null;
+        CreateTopics create = new([new NewTopic { Name = "t", PartitionCount = 1 }]);
+        for (int i = 0; i < 3; i++)
+        {
+            MetadataAppendException refused = await Assert.ThrowsAsync<MetadataAppendException>(
+                () => node.Node.SubmitAsync(create, NodeFixture.Patience).WaitAsync(NodeFixture.Patience));
+            Assert.Equal(KafkaError.KafkaStorageError, refused.Error);
+        }
+    }
+
+    [Fact]
+    public async Task A_node_whose_metadata_cannot_be_read_says_so_instead_of_never_being_ready()
+    {
+        await using NodeFixture node = await NodeFixture.StartAsync();
+        Partition metadata = node.Node.Find(GroupId.Metadata.Topic, GroupId.Metadata.Partition)!;
+        await node.AppendAsync(metadata, "\u007fno record");
+        Exception failure = await Assert.ThrowsAnyAsync<Exception>(() => node.CrashAsync());
+        Assert.Contains("type 127", failure.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_damaged_partition_stops_no_other_and_can_be_deleted()
+    {
+        await using NodeFixture first = await NodeFixture.StartAsync();
+        Partition damaged = await first.CreateAsync("damaged");
+        await first.AppendAsync(damaged, "a", "b");
+        await damaged.DeleteRecordsAsync(new KafkaOffset(1)); // Makes a checkpoint.
+        await first.CreateAsync("whole");
+        await using NodeFixture second = await first.CrashAsync(disk =>
+            disk.Delete($"/data/logs/{damaged.Group}/00000000000000000000.log"));
+        Partition whole = second.Node.Find(new TopicPartition("whole", 0))!;
+        Assert.Equal(KafkaError.None, (await second.AppendAsync(whole, "c")).Error);
+        await second.Node.SubmitAsync(new DeleteTopics([TopicReference.ByName("damaged")]), NodeFixture.Patience);
+        await NodeFixture.UntilAsync(() => !second.Disk.DirectoryExists($"/data/logs/{damaged.Group}"));
+    }
+
+    [Fact]
+    public async Task Batches_that_are_applied_in_parts_are_each_answered_once_when_the_disk_fails_between_them()
+    {
+        await using NodeFixture node = await NodeFixture.StartAsync();
+        Partition partition = await node.CreateAsync("t");
+        using ManualResetEventSlim goOn = new();
+        Answers held = new(() => goOn.Wait(NodeFixture.Patience));
+        Append(node, partition, held, 10);
+        await held.Entered.WaitAsync(NodeFixture.Patience);
+
+        // The replica is held in the answer above, so that these two are gathered, written and applied together, in two parts.
+        Answers large = new();
+        Answers small = new();
+        Append(node, partition, large, 2 << 20);
+        Append(node, partition, small, 10);
+        int writes = 0;
+        node.Disk.Fault = (_, operation, path) =>
+            operation == DiskOperation.Write && path.EndsWith(".log", StringComparison.Ordinal) && Interlocked.Increment(ref writes) == 2
+                ? new IOException("injected")
+                : null;
+        goOn.Set();
+        Assert.Equal(KafkaError.None, (await held.Task.WaitAsync(NodeFixture.Patience)).Error);
+        Assert.Equal(KafkaError.KafkaStorageError, (await large.Task.WaitAsync(NodeFixture.Patience)).Error);
+        Assert.Equal(KafkaError.KafkaStorageError, (await small.Task.WaitAsync(NodeFixture.Patience)).Error);
+        Assert.NotEqual(KafkaError.None, (await node.AppendAsync(partition, "late")).Error);
+        Assert.Contains("injected", partition.View.Failure!, StringComparison.Ordinal);
+    }
+
+    private static void Append(NodeFixture node, Partition partition, IAppendSink sink, int bytes)
+    {
+        byte[] batch = new RecordBatchBuilder().Add(1_000, null, new byte[bytes]).Build();
+        PooledBuffer buffer = node.Buffers.Rent(batch.Length);
+        batch.CopyTo(buffer.Span);
+        partition.Append(new AppendRequest(buffer.Slice(0, batch.Length), RequiredAcks.All, sink, 0));
+        buffer.Release();
+    }
+
+    private sealed class Answers(Action? inside = null) : IAppendSink
+    {
+        private readonly TaskCompletionSource _entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource<AppendResult> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Entered => _entered.Task;
+
+        public Task<AppendResult> Task => _result.Task;
+
+        public void Appended(int slot, in AppendResult result)
+        {
+            _result.SetResult(result);
+            _entered.SetResult();
+            inside?.Invoke();
+        }
+    }
+}
