@@ -22,6 +22,7 @@ public sealed partial class MetadataImage
         {
             Brokers = Brokers.SetItem(registered.Id, new BrokerImage(registered.Id, registered.Endpoints, registered.Rack)),
         },
+        MetadataRestated => new MetadataImage { Version = Version + 1 },
         _ => throw new ArgumentException($"no rule for {record.GetType().Name}", nameof(record)),
     };
 

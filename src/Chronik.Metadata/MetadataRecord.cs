@@ -82,3 +82,9 @@ public sealed record ProducerIdsAllocated(long NextProducerId) : MetadataRecord;
 /// <param name="Endpoints">Where clients reach it.</param>
 /// <param name="Rack">Its rack, or null.</param>
 public sealed record BrokerRegistered(NodeId Id, ImmutableArray<BrokerEndpoint> Endpoints, string? Rack) : MetadataRecord;
+
+/// <summary>
+/// Everything before it is void: the records that follow, in the same batch, state the whole image again
+/// (<see cref="MetadataImage.ToRecords"/>), so that the log before them can be deleted.
+/// </summary>
+public sealed record MetadataRestated : MetadataRecord;

@@ -29,6 +29,7 @@ public static class MetadataRecordCodec
         ConfigChanged = 5,
         ProducerIdsAllocated = 6,
         BrokerRegistered = 7,
+        MetadataRestated = 8,
     }
 
     /// <summary>The bytes of a record.</summary>
@@ -89,6 +90,9 @@ public static class MetadataRecordCodec
 
                 writer.String(registered.Rack);
                 break;
+            case MetadataRestated:
+                writer.Header(RecordType.MetadataRestated);
+                break;
             default:
                 throw new ArgumentException($"no form for {record.GetType().Name}", nameof(record));
         }
@@ -116,6 +120,7 @@ public static class MetadataRecordCodec
                 new ConfigResource((ConfigResourceKind)reader.Int(), reader.String()), reader.String(), reader.NullableString()),
             RecordType.ProducerIdsAllocated => new ProducerIdsAllocated(reader.Number()),
             RecordType.BrokerRegistered => new BrokerRegistered(new NodeId(reader.Int()), reader.Endpoints(), reader.NullableString()),
+            RecordType.MetadataRestated => new MetadataRestated(),
             _ => throw new MetadataFormatException($"metadata record type {type} is not known to this broker"),
         };
         reader.End();

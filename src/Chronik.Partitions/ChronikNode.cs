@@ -34,6 +34,12 @@ public sealed record ChronikNodeOptions
 
     /// <summary>How often a Raft group that waits for a leader is ticked.</summary>
     public TimeSpan TickInterval { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>
+    /// How many records the metadata log may hold before it is stated anew: too few, and it is written all the time; too many, and every
+    /// start reads them (about a million in a second).
+    /// </summary>
+    internal long MetadataLogRecords { get; init; } = 10_000;
 }
 
 /// <summary>
@@ -66,7 +72,8 @@ public sealed class ChronikNode : IBrokerNode
         Ticker ticker = new(time, options.TickInterval);
         NodeContext node = new(storage.Identity.NodeId, storage, buffers, time, ticker, options.Limits);
         ControllerSetup controller = new(
-            node, _directory, storage.Identity.ClusterId, options.Endpoints, options.Rack, options.Settings, Publish, Fail);
+            node, _directory, storage.Identity.ClusterId, options.Endpoints, options.Rack, options.Settings,
+            options.MetadataLogRecords, Publish, Fail);
         NodeSetup setup = new(
             node,
             _directory,

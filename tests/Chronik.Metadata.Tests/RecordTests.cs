@@ -98,6 +98,21 @@ public sealed class RecordTests
     }
 
     [Fact]
+    public void An_image_stated_again_is_the_same_whatever_came_before()
+    {
+        for (int seed = 0; seed < 50; seed++)
+        {
+            World world = Random(seed);
+            MetadataImage again = Random(seed + 1).Image;
+            foreach (MetadataRecord record in world.Image.ToRecords())
+                again = again.Apply(MetadataRecordCodec.Read(MetadataRecordCodec.ToBytes(record)));
+            Assert.True(Show(world.Image.ToRecords()) == Show(again.ToRecords()), $"seed {seed}");
+            Consistent(again, seed);
+            Consistent(world.Image, seed);
+        }
+    }
+
+    [Fact]
     public void The_same_commands_give_the_same_log()
     {
         Assert.Equal(
@@ -149,6 +164,9 @@ public sealed class RecordTests
     }
 
     private static string Show(object value) => JsonSerializer.Serialize(value, value.GetType());
+
+    private static string Show(IReadOnlyList<MetadataRecord> records) =>
+        string.Join(' ', records.Select(record => Convert.ToHexString(MetadataRecordCodec.ToBytes(record))));
 
     private static string Show(MetadataImage image) => JsonSerializer.Serialize(new
     {

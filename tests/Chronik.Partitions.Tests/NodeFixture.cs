@@ -39,7 +39,8 @@ internal sealed class NodeFixture : IAsyncDisposable
 
     public ChronikNode Node { get; }
 
-    public static async Task<NodeFixture> StartAsync(MemoryDisk? disk = null, PartitionLimits? limits = null, long checkpointBytes = 64 << 20)
+    public static async Task<NodeFixture> StartAsync(
+        MemoryDisk? disk = null, PartitionLimits? limits = null, long checkpointBytes = 64 << 20, long metadataLogRecords = 10_000)
     {
         disk ??= new MemoryDisk();
         BufferPool buffers = new();
@@ -50,6 +51,7 @@ internal sealed class NodeFixture : IAsyncDisposable
         {
             Endpoints = [Endpoint],
             Limits = limits ?? new PartitionLimits(),
+            MetadataLogRecords = metadataLogRecords,
         });
         NodeFixture fixture = new(system, disk, storage, buffers, node);
         try

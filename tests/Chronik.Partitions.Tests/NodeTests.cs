@@ -158,6 +158,33 @@ public sealed class NodeTests
         Assert.Equal(500, NodeFixture.Values(partition).Distinct().Count());
     }
 
+    [Fact]
+    public async Task The_metadata_log_is_shortened_when_most_of_it_is_dead_and_says_the_same_after_a_restart()
+    {
+        await using NodeFixture first = await NodeFixture.StartAsync(metadataLogRecords: 20);
+        Partition kept = await first.CreateAsync("kept", 3, KeyValuePair.Create<string, string?>(TopicConfigs.RetentionMs, "7"));
+        await first.AppendAsync(kept, "a");
+        for (int i = 0; i < 30; i++)
+        {
+            await first.CreateAsync("gone");
+            await first.Node.SubmitAsync(new DeleteTopics([TopicReference.ByName("gone")]), NodeFixture.Patience);
+            await first.Node.SubmitAsync(new AllocateProducerIds(1_000), NodeFixture.Patience);
+        }
+
+        Partition log = first.Node.Find(GroupId.Metadata.Topic, GroupId.Metadata.Partition)!;
+        await NodeFixture.UntilAsync(() => log.View.HighWatermark.Value - log.View.LogStartOffset.Value < 40);
+        Assert.True(log.View.LogStartOffset.Value > 50);
+        MetadataImage before = first.Node.Metadata;
+        await using NodeFixture second = await first.CrashAsync();
+        MetadataImage after = second.Node.Metadata;
+        Assert.Equal(["kept"], after.Topics.Keys);
+        Assert.Equal(before.Topics["kept"].Id, after.Topics["kept"].Id);
+        Assert.Equal("7", after.Topics["kept"].Configs[TopicConfigs.RetentionMs]);
+        Assert.Equal((before.ClusterId, 30_000), (after.ClusterId, after.NextProducerId));
+        Assert.Equal(before.Brokers.Keys, after.Brokers.Keys);
+        Assert.Equal(["a"], NodeFixture.Values(second.Node.Find(kept.Name)!));
+    }
+
     private sealed class Woken : IFetchWaiter
     {
         private readonly TaskCompletionSource _woken = new(TaskCreationOptions.RunContinuationsAsynchronously);

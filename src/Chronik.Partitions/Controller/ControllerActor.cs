@@ -82,7 +82,8 @@ internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
     /// <summary>The log is of no use until the node starts again. Nobody waits for that.</summary>
     private Action Refuse(string reason) => () =>
     {
-        AppendResult refused = new(KafkaError.KafkaStorageError, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, reason);
+        AppendResult refused = new(
+            KafkaError.KafkaStorageError, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, reason);
         Receive<Submit>(_ => Sender.Tell(new Status.Failure(new MetadataAppendException(refused))));
         Receive<LeadershipChanged>(Settle);
         Receive<GiveUp>(Expire);
@@ -92,9 +93,54 @@ internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
     {
         PartitionView log = _log!.View;
         if (log.Failure is { } failure) Become(Refuse(failure));
-        else if (log.IsLeader) Become(Lead);
-        else Become(WaitForLeadership);
+        else if (!log.IsLeader) Become(WaitForLeadership);
+        else if (IsLong(log)) Shorten();
+        else Become(Lead);
         Stash.UnstashAll();
+    }
+
+    /// <summary>
+    /// Whether the log is worth stating anew. It is read from its beginning at every start, and most of what a busy log says is no
+    /// longer so: topics that are gone, producer ids that were given out.
+    /// </summary>
+    private bool IsLong(PartitionView log)
+    {
+        long records = log.HighWatermark.Value - log.LogStartOffset.Value;
+        return records > _setup.LogRecords && records > 4 * (_image.Topics.Count + _image.Brokers.Count + _image.BrokerConfigs.Count);
+    }
+
+    /// <summary>
+    /// States the image again, in one batch, which is there as a whole or not at all; then everything before it can go. A crash between
+    /// the two costs nothing: the first of these records voids what was read before it.
+    /// </summary>
+    private void Shorten()
+    {
+        IReadOnlyList<MetadataRecord> records = _image.ToRecords();
+        AppendBatch(records);
+        Become(() =>
+        {
+            Receive<MetadataAppended>(appended =>
+            {
+                if (appended.Result.Error != KafkaError.None)
+                {
+                    string reason = appended.Result.Message ?? appended.Result.Error.ToString();
+                    _logger.Warning("the metadata log could not be shortened: {0}", reason);
+                    if (_log!.View.IsLeader) Become(Lead); // The next change tries again.
+                    else BecomeWhatTheLogAllows();
+                    Stash.UnstashAll();
+                    return;
+                }
+
+                foreach (MetadataRecord record in records) _image = _image.Apply(record);
+                _setup.Publish(_image);
+                _log!.Replica.Tell(new DeleteRecords(appended.Result.BaseOffset), ActorRefs.Nobody);
+                Become(Lead);
+                Stash.UnstashAll();
+            });
+            Receive<LeadershipChanged>(Settle);
+            Receive<GiveUp>(Expire);
+            Receive<Submit>(_ => Stash.Stash());
+        });
     }
 
     /// <summary>Waits for its own append; commands wait too, because they must be decided on what this one leaves behind.</summary>
@@ -167,10 +213,15 @@ internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
 
     private void Append(Decision decision, IActorRef submitter, TimeSpan timeout)
     {
-        BufferSlice batch = MetadataLog.ToBatch(decision.Records, _setup.Node.NowMs, _setup.Node.Buffers);
+        AppendBatch(decision.Records);
+        Become(Appending(decision, submitter, timeout));
+    }
+
+    private void AppendBatch(IReadOnlyList<MetadataRecord> records)
+    {
+        BufferSlice batch = MetadataLog.ToBatch(records, _setup.Node.NowMs, _setup.Node.Buffers);
         _log!.Append(new AppendRequest(batch, RequiredAcks.All, new AppendedTo(Self), 0));
         batch.Release();
-        Become(Appending(decision, submitter, timeout));
     }
 
     /// <summary>What was decided is committed: it becomes visible, and the replicas follow.</summary>
@@ -293,6 +344,7 @@ internal sealed class MetadataAppendException(in AppendResult result)
 /// <param name="Endpoints">Where clients reach this node.</param>
 /// <param name="Rack">The node's rack, or null.</param>
 /// <param name="Settings">The node's own configuration.</param>
+/// <param name="LogRecords">How many records the metadata log may hold before it is stated anew, if most of it is dead.</param>
 /// <param name="Publish">Told every new image, in order, on the controller's thread.</param>
 /// <param name="Failed">Told why the node cannot work, when it cannot.</param>
 internal sealed record ControllerSetup(
@@ -302,5 +354,6 @@ internal sealed record ControllerSetup(
     ImmutableArray<BrokerEndpoint> Endpoints,
     string? Rack,
     BrokerSettings Settings,
+    long LogRecords,
     Action<MetadataImage> Publish,
     Action<Exception> Failed);

@@ -1,0 +1,24 @@
+namespace Chronik.Metadata;
+
+/// <content>The image as records.</content>
+public sealed partial class MetadataImage
+{
+    /// <summary>
+    /// The fewest records that give this image whatever was applied before them: <see cref="MetadataRestated"/>, then what there is, in
+    /// the order of ids and names. Only <see cref="Version"/> counts on.
+    /// </summary>
+    public IReadOnlyList<MetadataRecord> ToRecords()
+    {
+        List<MetadataRecord> records = [new MetadataRestated()];
+        if (ClusterId.Length > 0) records.Add(new ClusterFormed(ClusterId));
+        foreach (BrokerImage broker in Brokers.Values.OrderBy(broker => broker.Id.Value))
+            records.Add(new BrokerRegistered(broker.Id, broker.Endpoints, broker.Rack));
+        foreach (TopicImage topic in Topics.Values.OrderBy(topic => topic.Name, StringComparer.Ordinal))
+            records.Add(new TopicCreated(topic.Name, topic.Id, topic.Partitions, topic.Configs));
+        foreach (string broker in BrokerConfigs.Keys.Order(StringComparer.Ordinal))
+            foreach ((string key, string value) in BrokerConfigs[broker])
+                records.Add(new ConfigChanged(new ConfigResource(ConfigResourceKind.Broker, broker), key, value));
+        if (NextProducerId > 0) records.Add(new ProducerIdsAllocated(NextProducerId));
+        return records;
+    }
+}
