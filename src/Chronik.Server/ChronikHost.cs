@@ -15,8 +15,6 @@ using Chronik.Storage;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using OpenTelemetry;
-using OpenTelemetry.Metrics;
 
 namespace Chronik.Server;
 
@@ -41,8 +39,7 @@ public sealed class ChronikHost : IAsyncDisposable
     private readonly List<ListenOptions> _kafka = [];
     private readonly GatewayMetrics _gatewayMetrics = new();
     private ListenOptions? _http;
-    private MeterProvider? _meters;
-    private NodeMetrics? _nodeMetrics;
+    private volatile NodeMetrics? _metrics;
     private WebApplication? _app;
     private NodeStorage? _storage;
     private ChronikNode? _node;
@@ -111,6 +108,9 @@ public sealed class ChronikHost : IAsyncDisposable
     /// <summary>Stops the node if it still runs.</summary>
     public async ValueTask DisposeAsync() => await StopAsync().ConfigureAwait(false);
 
+    /// <summary>How many replicas of this node lead, and how many there are.</summary>
+    internal (int Leading, int All) Progress => _node?.Progress ?? default;
+
     /// <summary>Why the node does not serve; null when it does.</summary>
     internal string? WhyNotReady
     {
@@ -169,11 +169,7 @@ public sealed class ChronikHost : IAsyncDisposable
             }
         });
         _app = builder.Build();
-        _nodeMetrics = new NodeMetrics(() => _node, _buffers);
-        _meters = Sdk.CreateMeterProviderBuilder()
-            .AddMeter("Chronik.*").AddMeter("System.Runtime").AddPrometheusExporter().Build();
-        _app.UseOpenTelemetryPrometheusScrapingEndpoint(_meters, null, "/metrics", null, null);
-        _app.Run(context => HttpEndpoints.RespondAsync(this, context));
+        _app.Run(context => HttpEndpoints.RespondAsync(this, _metrics?.Scrape, context));
         try
         {
             await _app.StartAsync().ConfigureAwait(false);
@@ -250,6 +246,9 @@ public sealed class ChronikHost : IAsyncDisposable
             var connections = await node.ActorOfAsync(ConnectionsActor.Props(services), "connections").ConfigureAwait(false);
             _handler.SetResult(new KafkaConnectionHandler(services, connections));
             _ready.SetResult();
+
+            // Last, because nothing waits for it: what is measured before is little, and building it takes a tenth of a second.
+            _metrics = new NodeMetrics(this, _buffers, _app.Services);
         }
         catch (Exception e)
         {
@@ -277,8 +276,7 @@ public sealed class ChronikHost : IAsyncDisposable
         }
 
         _storage?.Dispose();
-        _meters?.Dispose();
-        _nodeMetrics?.Dispose();
+        _metrics?.Dispose();
         _gatewayMetrics.Dispose();
         _ended.TrySetResult();
     }

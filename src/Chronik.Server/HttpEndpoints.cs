@@ -1,19 +1,27 @@
 namespace Chronik.Server;
 
-/// <summary>The pages for operators and their tools, besides /metrics. Two paths do not need routing.</summary>
+/// <summary>The pages for operators and their tools. Three paths do not need routing.</summary>
 internal static class HttpEndpoints
 {
+    public const string Metrics = "/metrics";
+
     /// <summary>
     /// /health/live: 200 as long as the process answers. /health/ready: 200 when clients are served and may write, 503 with the reason
-    /// otherwise.
+    /// otherwise. /metrics: 503 until there are any, moments after the node is ready.
     /// </summary>
-    public static Task RespondAsync(ChronikHost host, HttpContext context)
+    public static Task RespondAsync(ChronikHost host, RequestDelegate? scrape, HttpContext context)
     {
+        if (context.Request.Path == Metrics && scrape is not null)
+        {
+            return scrape(context);
+        }
+
         var (status, text) = context.Request.Path.Value switch
         {
             "/health/live" => (StatusCodes.Status200OK, "live"),
             "/health/ready" when host.WhyNotReady is { } reason => (StatusCodes.Status503ServiceUnavailable, reason),
             "/health/ready" => (StatusCodes.Status200OK, "ready"),
+            Metrics => (StatusCodes.Status503ServiceUnavailable, "the node is starting"),
             _ => (StatusCodes.Status404NotFound, "There are /health/live, /health/ready and /metrics."),
         };
         context.Response.StatusCode = status;

@@ -1,25 +1,40 @@
 using System.Diagnostics.Metrics;
 using Chronik.Model;
-using Chronik.Partitions;
+using OpenTelemetry;
+using OpenTelemetry.Metrics;
 
 namespace Chronik.Server;
 
-/// <summary>What the node as a whole measures, under the meter <c>Chronik.Node</c>. Observed only when somebody scrapes.</summary>
+/// <summary>
+/// Collects what every part of the node measures for /metrics, and measures the node as a whole under the meter <c>Chronik.Node</c>.
+/// </summary>
 internal sealed class NodeMetrics : IDisposable
 {
     private readonly Meter _meter = new("Chronik.Node");
+    private readonly MeterProvider _provider;
 
-    public NodeMetrics(Func<ChronikNode?> node, BufferPool buffers)
+    public NodeMetrics(ChronikHost host, BufferPool buffers, IServiceProvider services)
     {
-        _meter.CreateObservableGauge(
-            "chronik.partitions", () => node()?.Progress.All ?? 0, "{partition}", "Replicas that live on this node.");
-        _meter.CreateObservableGauge(
-            "chronik.partitions.leading", () => node()?.Progress.Leading ?? 0, "{partition}", "Replicas of this node that lead.");
-        _meter.CreateObservableGauge(
-            "chronik.buffers.lent", () => buffers.LentBytes, "By", "Pooled buffers that are in use.");
-        _meter.CreateObservableGauge(
-            "chronik.buffers.kept", () => buffers.KeptBytes, "By", "Pooled buffers that wait for the next use.");
+        Gauge("chronik.ready", null, "1 when clients are served and may write.", () => host.WhyNotReady is null ? 1 : 0);
+        Gauge("chronik.partitions", "{partition}", "Replicas that live on this node.", () => host.Progress.All);
+        Gauge("chronik.partitions.leading", "{partition}", "Replicas of this node that lead.", () => host.Progress.Leading);
+        Gauge("chronik.buffers.lent", "By", "Pooled buffers that are in use.", () => buffers.LentBytes);
+        Gauge("chronik.buffers.kept", "By", "Pooled buffers that wait for the next use.", () => buffers.KeptBytes);
+        _provider = Sdk.CreateMeterProviderBuilder().AddMeter("Chronik.*").AddMeter("System.Runtime").AddPrometheusExporter().Build();
+        var branch = new ApplicationBuilder(services);
+        branch.UseOpenTelemetryPrometheusScrapingEndpoint(_provider, null, HttpEndpoints.Metrics, null, null);
+        Scrape = branch.Build();
     }
 
-    public void Dispose() => _meter.Dispose();
+    /// <summary>Answers a request for the metrics.</summary>
+    public RequestDelegate Scrape { get; }
+
+    public void Dispose()
+    {
+        _provider.Dispose();
+        _meter.Dispose();
+    }
+
+    private void Gauge(string name, string? unit, string description, Func<long> value) =>
+        _meter.CreateObservableGauge(name, value, unit, description);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Chronik.Server.Configuration;
@@ -24,7 +25,13 @@ public sealed class ChronikHostTests : IDisposable
         Assert.Equal((HttpStatusCode.OK, "live\n"), await GetAsync(host, "/health/live"));
         Assert.Equal((HttpStatusCode.OK, "ready\n"), await GetAsync(host, "/health/ready"));
         Assert.Equal(HttpStatusCode.NotFound, (await GetAsync(host, "/elsewhere")).Status);
-        var (_, metrics) = await GetAsync(host, "/metrics");
+        var (status, metrics) = await GetAsync(host, "/metrics");
+        for (var start = Stopwatch.GetTimestamp(); status != HttpStatusCode.OK && Stopwatch.GetElapsedTime(start) < Patience;)
+        {
+            // They come moments after the node is ready, and there is nothing to wait on but the page itself.
+            (status, metrics) = await GetAsync(host, "/metrics");
+        }
+
         Assert.Contains("# TYPE chronik_partitions gauge\n", metrics, StringComparison.Ordinal);
         Assert.Contains("chronik_disk_free_bytes", metrics, StringComparison.Ordinal);
 
