@@ -47,7 +47,8 @@ internal sealed class GatewayHost : IAsyncDisposable
 
     public IPEndPoint Endpoint { get; }
 
-    public static async Task<GatewayHost> StartAsync(GatewayLimits? limits = null, bool onDisk = false)
+    public static async Task<GatewayHost> StartAsync(
+        GatewayLimits? limits = null, bool onDisk = false, Action<IServiceCollection>? configure = null)
     {
         string? folder = onDisk ? Directory.CreateTempSubdirectory("chronik-gateway-").FullName : null;
         IDisk disk = onDisk ? new FileDisk() : new MemoryDisk();
@@ -64,6 +65,7 @@ internal sealed class GatewayHost : IAsyncDisposable
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.Services.AddChronikKafkaTransport();
+        configure?.Invoke(builder.Services);
         builder.Services.AddSingleton(new KafkaConnectionHandler(services, connections));
         builder.WebHost.ConfigureKestrel(options => options.UseChronikKafka(new IPEndPoint(IPAddress.Loopback, 0)));
         WebApplication application = builder.Build();

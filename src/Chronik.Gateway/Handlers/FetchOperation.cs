@@ -61,7 +61,7 @@ internal sealed class FetchOperation(
         _readings.Clear();
         _bytes = 0;
         _mustAnswer = items.Count == 0;
-        foreach (FetchItem item in items) _readings.Add(Read(item));
+        foreach (FetchItem item in items) _readings.Add(ReadOrRefuse(item));
         if (!_timeIsUp && !_mustAnswer && _bytes < body.MinBytes)
         {
             Wait();
@@ -73,7 +73,8 @@ internal sealed class FetchOperation(
         return true;
     }
 
-    private Reading Read(FetchItem item)
+    // What fails in one partition, such as a file that cannot be read, costs the others nothing.
+    private Reading ReadOrRefuse(FetchItem item)
     {
         var data = new FetchResponse.PartitionData
         {
@@ -82,6 +83,20 @@ internal sealed class FetchOperation(
             Records = Records.Empty,
             AbortedTransactions = body.IsolationLevel == ReadCommitted ? [] : null,
         };
+        try
+        {
+            return Read(item, data);
+        }
+        catch (Exception e)
+        {
+            Log.HandlerFailed(services.Log, e, ApiKey.Fetch, request.Version);
+            services.Metrics.Error("handler");
+            return Refuse(item, data, e is IOException ? KafkaError.KafkaStorageError : KafkaError.UnknownServerError);
+        }
+    }
+
+    private Reading Read(FetchItem item, FetchResponse.PartitionData data)
+    {
         (Partition? partition, KafkaError error) = request.Version >= FirstVersionWithTopicIds
             ? services.Node.Locate(item.Key.Id, item.Key.Partition)
             : services.Node.Locate(item.Key.Name, item.Key.Partition);

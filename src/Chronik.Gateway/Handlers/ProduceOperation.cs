@@ -39,7 +39,7 @@ internal sealed class ProduceOperation(GatewayServices services, ProduceRequest 
             foreach (ProduceRequest.PartitionProduceData partition in topic.PartitionData)
             {
                 if (refused != KafkaError.None) _slots[slot].Refuse(refused, null);
-                else Append(slot, topic, partition);
+                else AppendOrRefuse(slot, topic, partition);
                 slot++;
             }
         }
@@ -90,6 +90,21 @@ internal sealed class ProduceOperation(GatewayServices services, ProduceRequest 
         return body.Acks is >= (short)RequiredAcks.All and <= (short)RequiredAcks.Leader ? KafkaError.None : KafkaError.InvalidRequiredAcks;
     }
 
+    // What fails with one batch costs the others nothing.
+    private void AppendOrRefuse(int slot, ProduceRequest.TopicProduceData topic, ProduceRequest.PartitionProduceData data)
+    {
+        try
+        {
+            Append(slot, topic, data);
+        }
+        catch (Exception e)
+        {
+            Log.HandlerFailed(services.Log, e, ApiKey.Produce, request.Version);
+            services.Metrics.Error("handler");
+            _slots[slot].Refuse(KafkaError.UnknownServerError, null);
+        }
+    }
+
     private void Append(int slot, ProduceRequest.TopicProduceData topic, ProduceRequest.PartitionProduceData data)
     {
         Slot state = _slots[slot];
@@ -112,8 +127,9 @@ internal sealed class ProduceOperation(GatewayServices services, ProduceRequest 
         BufferSlice batch = SliceOf(data.Records);
         error = Validate(batch, partition.View.Config, state);
         if (error != KafkaError.None) return;
+        var append = new AppendRequest(batch, (RequiredAcks)body.Acks, this, slot);
         Interlocked.Increment(ref _pending);
-        partition.Append(new AppendRequest(batch, (RequiredAcks)body.Acks, this, slot));
+        partition.Append(append);
     }
 
     private KafkaError Validate(BufferSlice batch, TopicConfig config, Slot state)

@@ -151,6 +151,11 @@ internal sealed class ConnectionActor : UntypedActor
             Log.Malformed(_connection.Services.Log, _connection.Remote, request.Key, request.Version, e.Message);
             request.Close("malformed request");
         }
+        catch (Exception e) when (!request.IsDone)
+        {
+            Log.HandlerFailed(_connection.Services.Log, e, request.Api, request.Version);
+            request.Close("the request failed");
+        }
 
         request.HandlerReturned();
     }

@@ -114,7 +114,7 @@ internal sealed class KafkaConnection
     /// <summary>Reads until the client is done or the connection is aborted; returns when the actor has ended too.</summary>
     public async Task RunAsync()
     {
-        IActorRef actor = await _actor.Task.ConfigureAwait(false);
+        IActorRef actor = await _actor.Task.WaitAsync(_context.ConnectionClosed).ConfigureAwait(false);
         bool orderly = false;
 
         // When the server stops it asks for an end first: what was read is answered, nothing more is read.
