@@ -124,7 +124,7 @@ public sealed class BufferPool
             if (buffer is not null) Interlocked.Add(ref _keptBytes, -buffer.Array.Length);
         }
 
-        buffer ??= new PooledBuffer(this, GC.AllocateUninitializedArray<byte>(sizeClass == Unpooled ? length : 1 << (sizeClass + SmallestShift), pinned: true), sizeClass);
+        buffer ??= Make(length, sizeClass);
         Interlocked.Add(ref _lentBytes, buffer.Array.Length);
         buffer.Lend(length);
         return buffer;
@@ -149,6 +149,12 @@ public sealed class BufferPool
 
         Stack<PooledBuffer> free = _free[buffer.SizeClass];
         lock (free) free.Push(buffer);
+    }
+
+    private PooledBuffer Make(int length, int sizeClass)
+    {
+        int size = sizeClass == Unpooled ? length : 1 << (sizeClass + SmallestShift);
+        return new PooledBuffer(this, GC.AllocateUninitializedArray<byte>(size, pinned: true), sizeClass);
     }
 
     private static int SizeClassOf(int length)

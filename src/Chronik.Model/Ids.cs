@@ -84,7 +84,9 @@ public readonly record struct LogIndex(long Value) : IComparable<LogIndex>
     public override string ToString() => Value.ToString();
 }
 
-/// <summary>The offset of a record in a partition, as Kafka clients see it. Dense: the first record has offset 0. Not a Raft index.</summary>
+/// <summary>
+/// The offset of a record in a partition, as Kafka clients see it. Dense: the first record has offset 0. Not a Raft index.
+/// </summary>
 /// <param name="Value">The offset; -1 stands for "unknown".</param>
 public readonly record struct KafkaOffset(long Value) : IComparable<KafkaOffset>
 {

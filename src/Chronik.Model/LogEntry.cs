@@ -26,7 +26,9 @@ public enum EntryKind : byte
 /// </param>
 public readonly record struct LogEntry(LogIndex Index, Term Term, EntryKind Kind, KafkaOffset NextOffset, BufferSlice Payload);
 
-/// <summary>What a Raft group must not forget (Raft paper, figure 2, "persistent state"). Durable before anything that depends on it leaves.</summary>
+/// <summary>
+/// What a Raft group must not forget (Raft paper, figure 2, "persistent state"). Durable before anything that depends on it leaves.
+/// </summary>
 /// <param name="Term">The latest term seen.</param>
 /// <param name="Vote">Who got this node's vote in that term, or none.</param>
 public readonly record struct HardState(Term Term, NodeId Vote);
