@@ -9,9 +9,6 @@ namespace Chronik.Gateway.Tests;
 
 public sealed class TransportTests
 {
-    private const int IdleConnections = 1_000;
-    private const int BytesPerConnection = 30 << 10;
-
     [Fact]
     public async Task Kestrel_takes_its_memory_from_the_large_blocks()
     {
@@ -29,26 +26,6 @@ public sealed class TransportTests
             .GetRequiredService<IOptions<SocketTransportOptions>>().Value;
         Assert.True(options.NoDelay && options.WaitForDataBeforeAllocatingBuffer);
         Assert.Equal(2 * KafkaBlockPoolFactory.BlockBytes, options.MaxReadBufferSize);
-    }
-
-    // The client's side is in the same process and counted, too.
-    [Fact]
-    public async Task A_thousand_idle_connections_need_less_than_30_KiB_each()
-    {
-        await using GatewayHost host = await GatewayHost.StartAsync();
-        await BadInputTests.AssertServesAsync(host);
-        long before = GC.GetTotalMemory(forceFullCollection: true);
-        var clients = new List<KafkaClient>();
-        for (int i = 0; i < IdleConnections; i++)
-        {
-            KafkaClient client = await host.ConnectAsync();
-            clients.Add(client);
-            await client.CallAsync(new Protocol.Messages.MetadataRequest { Topics = [] }, 9);
-        }
-
-        long each = (GC.GetTotalMemory(forceFullCollection: true) - before) / IdleConnections;
-        Assert.True(each <= BytesPerConnection, $"{each} bytes per connection");
-        foreach (KafkaClient client in clients) client.Dispose();
     }
 
     private sealed class CountingFactory : IMemoryPoolFactory<byte>
