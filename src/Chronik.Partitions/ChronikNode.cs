@@ -70,7 +70,8 @@ public sealed class ChronikNode : IBrokerNode
         _dataDirectory = dataDirectory;
         Settings = options.Settings;
         Ticker ticker = new(time, options.TickInterval);
-        NodeContext node = new(storage.Identity.NodeId, storage, buffers, time, ticker, options.Limits);
+        PartitionMeters meters = new(_directory);
+        NodeContext node = new(storage.Identity.NodeId, storage, buffers, time, ticker, options.Limits, meters);
         ControllerSetup controller = new(
             node, _directory, storage.Identity.ClusterId, options.Endpoints, options.Rack, options.Settings,
             options.MetadataLogRecords, Publish, Fail);
@@ -90,6 +91,7 @@ public sealed class ChronikNode : IBrokerNode
         {
             await _root.GracefulStop(StopTimeout).ConfigureAwait(false);
             ticker.Dispose();
+            meters.Dispose();
             return Done.Instance;
         });
     }

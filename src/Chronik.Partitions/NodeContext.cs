@@ -10,7 +10,9 @@ namespace Chronik.Partitions;
 /// <param name="Time">Its clock.</param>
 /// <param name="Ticker">Its ticker.</param>
 /// <param name="Limits">Its limits.</param>
-internal sealed record NodeContext(NodeId Self, NodeStorage Storage, BufferPool Buffers, TimeProvider Time, Ticker Ticker, PartitionLimits Limits)
+/// <param name="Meters">What its partitions measure.</param>
+internal sealed record NodeContext(
+    NodeId Self, NodeStorage Storage, BufferPool Buffers, TimeProvider Time, Ticker Ticker, PartitionLimits Limits, PartitionMeters Meters)
 {
     /// <summary>Milliseconds since 1970.</summary>
     public long NowMs => Time.GetUtcNow().ToUnixTimeMilliseconds();

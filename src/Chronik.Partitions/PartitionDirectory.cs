@@ -18,6 +18,8 @@ internal sealed class PartitionDirectory
     /// <summary>Whether the replica stopped although it should be here; a replica that failed before it had a handle has none.</summary>
     public bool HasFailed(GroupId group) => _failed.ContainsKey(group);
 
+    public int FailedCount => _failed.Count;
+
     public void AddFailed(GroupId group) => _failed[group] = true;
 
     public void Remove(GroupId group)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Akka.Actor;
 using Chronik.Metadata;
@@ -18,6 +19,8 @@ internal sealed partial class ReplicaActor : IWalCompletion
     private readonly Queue<PendingAppend> _pending = new();
     private readonly List<BufferSlice> _applying = [];
     private long _inflightBytes;
+    private long _takenAt; // When the step began that takes what has gathered.
+    private int _producersCounted;
     private LogIndex _releasedThrough; // The batches of appends up to here are in the log, and given back.
 
     /// <summary>Puts an append beside those that came just before it. Whatever the mailbox holds becomes one step and one disk write.</summary>
@@ -30,6 +33,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
     private void Propose()
     {
         _proposals.Clear();
+        _takenAt = Stopwatch.GetTimestamp();
         KafkaOffset next = _core.NextOffset;
         while (_gathered.TryPeek(out AppendRequest? request))
         {
@@ -37,6 +41,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
             _gathered.Dequeue(); // Not before: whatever goes wrong, somebody answers it.
         }
 
+        CountProducers();
         if (_proposals.Count > 0) Step(RaftInput.Propose(_proposals));
     }
 
@@ -45,7 +50,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
     {
         if (Refusal(request) is { } refusal)
         {
-            request.Refuse(refusal.Error, refusal.Message);
+            Refuse(request, refusal.Error, refusal.Message);
             return;
         }
 
@@ -73,7 +78,8 @@ internal sealed partial class ReplicaActor : IWalCompletion
         RecordBatchStamp.Place(request.Batch.Span, baseOffset, _core.Term.ToLeaderEpoch());
         if (producer.IsIdempotent) _producers.Record(producer, baseOffset, next);
         _proposals.Add(new ProposedEntry(EntryKind.Batch, next, request.Batch));
-        _pending.Enqueue(new PendingAppend(_core.LastIndex + _proposals.Count, request, baseOffset, appendTime, HoldsBatch: true));
+        _pending.Enqueue(
+            new PendingAppend(_core.LastIndex + _proposals.Count, request, baseOffset, appendTime, _takenAt, HoldsBatch: true));
         _inflightBytes += request.Batch.Length;
     }
 
@@ -95,19 +101,37 @@ internal sealed partial class ReplicaActor : IWalCompletion
         switch (verdict)
         {
             case SequenceVerdict.Fenced:
-                request.Refuse(KafkaError.InvalidProducerEpoch, $"producer {producer.ProducerId} has written with an epoch above {producer.Epoch}");
+                Refuse(
+                    request, KafkaError.InvalidProducerEpoch,
+                    $"producer {producer.ProducerId} has written with an epoch above {producer.Epoch}");
                 break;
             case SequenceVerdict.OutOfOrder:
-                request.Refuse(KafkaError.OutOfOrderSequenceNumber, $"producer {producer.ProducerId}: sequence {producer.FirstSequence} is not the next one");
+                Refuse(
+                    request, KafkaError.OutOfOrderSequenceNumber,
+                    $"producer {producer.ProducerId}: sequence {producer.FirstSequence} is not the next one");
                 break;
             default:
                 // The original may still be on its way to the disk: the answer waits for everything that is.
+                _node.Meters.Duplicate();
                 request.Batch.Release();
-                PendingAppend duplicate = new(_core.LastIndex + _proposals.Count, request, original, AppendResult.NoAppendTime, HoldsBatch: false);
+                PendingAppend duplicate = new(
+                    _core.LastIndex + _proposals.Count, request, original, AppendResult.NoAppendTime, _takenAt, HoldsBatch: false);
                 if (_pending.Count == 0 && _proposals.Count == 0) Answer(duplicate);
                 else _pending.Enqueue(duplicate);
                 break;
         }
+    }
+
+    private void Refuse(AppendRequest request, KafkaError error, string message)
+    {
+        _node.Meters.Refused(error);
+        request.Refuse(error, message);
+    }
+
+    private void CountProducers()
+    {
+        _node.Meters.ProducersChanged(_producers.Count - _producersCounted);
+        _producersCounted = _producers.Count;
     }
 
     private ProducerBatch ProducerOf(in RecordBatchView batch) => new(
@@ -141,6 +165,9 @@ internal sealed partial class ReplicaActor : IWalCompletion
     private void Apply()
     {
         int bytes = 0;
+        int batches = 0;
+        long batchBytes = 0;
+        KafkaOffset before = _log.NextOffset;
         foreach (LogEntry entry in _effects.Committed)
         {
             if (entry.Kind != EntryKind.Batch) continue;
@@ -150,6 +177,12 @@ internal sealed partial class ReplicaActor : IWalCompletion
             Observe(entry, payload);
             _applying.Add(payload);
             bytes += payload.Length;
+            if (inMemory)
+            {
+                batches++;
+                batchBytes += payload.Length;
+            }
+
             if (bytes < ApplyBytes) continue;
             AppendToLog(entry.Index);
             bytes = 0;
@@ -159,10 +192,13 @@ internal sealed partial class ReplicaActor : IWalCompletion
         LogIndex through = _effects.Committed[^1].Index;
         _core.Applied(through);
         Invariant.Require(through < _core.LastIndex || _log.NextOffset == _core.NextOffset);
+        CountProducers();
+        _node.Meters.Committed(batches, batchBytes, batches == 0 ? 0 : _log.NextOffset.Value - before.Value);
         _partition.Publish(View());
         while (_pending.TryPeek(out PendingAppend append) && append.Index <= through)
         {
             _pending.Dequeue();
+            if (append.HoldsBatch) _node.Meters.CommittedAfter(append.TakenAt);
             Answer(append);
         }
     }
@@ -210,5 +246,5 @@ internal sealed partial class ReplicaActor : IWalCompletion
 
     /// <summary>An append that is answered when <paramref name="Index"/> is committed. A duplicate holds no batch any more.</summary>
     private readonly record struct PendingAppend(
-        LogIndex Index, AppendRequest Request, KafkaOffset BaseOffset, long AppendTimeMs, bool HoldsBatch);
+        LogIndex Index, AppendRequest Request, KafkaOffset BaseOffset, long AppendTimeMs, long TakenAt, bool HoldsBatch);
 }

@@ -55,6 +55,7 @@ internal sealed partial class ReplicaActor
     private void Retain()
     {
         _producers.Expire(_node.NowMs - (long)_node.Limits.ProducerExpiration.TotalMilliseconds);
+        CountProducers();
         if (!_log.ApplyRetention(_node.NowMs, Bound(_config.RetentionMs), Bound(_config.RetentionBytes), _log.NextOffset)) return;
         LogStartMoved();
         StartCheckpoint();

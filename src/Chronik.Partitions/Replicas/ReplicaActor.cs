@@ -84,6 +84,7 @@ internal sealed partial class ReplicaActor : UntypedActor
     protected override void PostStop()
     {
         _node.Ticker.Sleep(_self);
+        _node.Meters.ProducersChanged(-_producersCounted);
         bool led = _leads;
         _leads = false;
         _partition.Publish(View());

@@ -1,0 +1,72 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using Chronik.Model;
+
+namespace Chronik.Partitions;
+
+/// <summary>
+/// What the partitions of a node measure together, under the meter <see cref="MeterName"/>. Nothing here is counted per partition, so the
+/// number of series does not grow with theirs.
+/// </summary>
+internal sealed class PartitionMeters : IDisposable
+{
+    /// <summary>The meter's name.</summary>
+    public const string MeterName = "Chronik.Partitions";
+
+    private readonly Meter _meter = new(MeterName);
+    private readonly Counter<long> _batches;
+    private readonly Counter<long> _bytes;
+    private readonly Counter<long> _records;
+    private readonly Counter<long> _duplicates;
+    private readonly Counter<long> _refused;
+    private readonly Histogram<double> _commitTime;
+    private long _producers;
+
+    public PartitionMeters(PartitionDirectory directory)
+    {
+        _batches = _meter.CreateCounter<long>("chronik.partition.appended.batches", "{batch}", "Batches committed.");
+        _bytes = _meter.CreateCounter<long>("chronik.partition.appended.bytes", "By", "Bytes of batches committed.");
+        _records = _meter.CreateCounter<long>("chronik.partition.appended.records", "{record}", "Records committed.");
+        _duplicates = _meter.CreateCounter<long>(
+            "chronik.partition.duplicates", "{batch}", "Batches that an idempotent producer sent again and that were there already.");
+        _refused = _meter.CreateCounter<long>("chronik.partition.refused.batches", "{batch}", "Batches refused, by error.");
+        _commitTime = _meter.CreateHistogram<double>(
+            "chronik.partition.commit.duration", "s", "From the step that takes a batch to its commit.");
+        _meter.CreateObservableGauge(
+            "chronik.partition.log.end", () => directory.All.Sum(partition => partition.View.LogEndOffset.Value), "{record}",
+            "Log end offsets of all replicas, added up: what was ever appended to the partitions that are here.");
+        _meter.CreateObservableGauge(
+            "chronik.partition.failed", () => directory.FailedCount, "{partition}", "Replicas that stopped and serve nothing.");
+        _meter.CreateObservableGauge(
+            "chronik.partition.producers", () => Volatile.Read(ref _producers), "{producer}", "Idempotent producers remembered.");
+    }
+
+    public void Dispose() => _meter.Dispose();
+
+    public void Committed(int batches, long bytes, long records)
+    {
+        if (batches == 0 || !_batches.Enabled) return;
+        _batches.Add(batches);
+        _bytes.Add(bytes);
+        _records.Add(records);
+    }
+
+    /// <summary>A batch of a client is committed.</summary>
+    /// <param name="takenAt">When it was proposed, as a <see cref="Stopwatch"/> timestamp.</param>
+    public void CommittedAfter(long takenAt)
+    {
+        if (_commitTime.Enabled) _commitTime.Record(Stopwatch.GetElapsedTime(takenAt).TotalSeconds);
+    }
+
+    public void Duplicate() => _duplicates.Add(1);
+
+    public void Refused(KafkaError error)
+    {
+        if (_refused.Enabled) _refused.Add(1, new KeyValuePair<string, object?>("error", error.ToString()));
+    }
+
+    public void ProducersChanged(int by)
+    {
+        if (by != 0) Interlocked.Add(ref _producers, by);
+    }
+}
