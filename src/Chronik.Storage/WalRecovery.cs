@@ -99,11 +99,11 @@ internal sealed class WalRecovery(WalFiles folder, IDisk disk, Action<RecoveryPr
             WalFile opened = new(generation, file, 0);
             _files.Add(opened);
             WalPosition before = new(header.A, header.B);
+            // Only the newest file may be without a valid first write: one with a successor was written, and durable to its end.
+            if (_leftovers.Count > 0)
+                throw new StorageException($"{file.Path} follows {folder.PathOf(_leftovers[^1])}, which is damaged at position 0");
             if (chain.Count > 0 && before.Generation != chain[^1].File.Generation)
-            {
-                string what = _leftovers.Contains((uint)before.Generation) ? "damaged at position 0" : "missing";
-                throw new StorageException($"{file.Path} follows WAL file {before.Generation}, which is {what}");
-            }
+                throw new StorageException($"{file.Path} follows WAL file {before.Generation}, which is missing");
 
             chain.Add((opened, before));
             _total += chain.Count > 1 ? before.Position : 0;

@@ -139,6 +139,24 @@ public class WalTests
     }
 
     [Fact]
+    public void Damage_at_the_start_of_the_oldest_file_is_reported()
+    {
+        MemoryDisk disk = new();
+        foreach (GroupId group in (GroupId[])[Make.GroupA, Make.GroupB])
+        {
+            NodeStorage storage = Make.Open(disk, pool: _pool);
+            new GroupWriter(storage, _pool, group).Append(1, [1]);
+            storage.RunQueued();
+            disk = disk.Kill();
+            storage.Dispose();
+        }
+
+        disk.FlipBit(First, 20, 0);
+        StorageException e = Assert.Throws<StorageException>(() => Make.Open(disk, pool: _pool));
+        Assert.Contains($"{First}, which is damaged at position 0", e.Message);
+    }
+
+    [Fact]
     public void Damage_that_cannot_be_told_from_a_torn_end_loses_only_the_last_write()
     {
         MemoryDisk disk = Filled(1, cleanly: false, out long end, out List<(long Start, long Length)> writes);
