@@ -26,6 +26,9 @@ public sealed partial class NodeStorage
         StorageOptions options, NodeId nodeId, string? clusterId, IDisk disk, BufferPool pool, TimeProvider time,
         Action<RecoveryProgress>? progress = null)
     {
+        // A place in a file is kept as a 32-bit number.
+        if (options.WalFileBytes is < WalFormat.BlockBytes or > int.MaxValue)
+            throw new StorageException($"a WAL file has between {WalFormat.BlockBytes} and {int.MaxValue} bytes, not {options.WalFileBytes}");
         string directory = options.DataDirectory;
         IDisposable? held = null;
         try

@@ -8,7 +8,7 @@ public sealed record StorageOptions
 
     /// <summary>
     /// Length of a WAL file in bytes. Too small: files are rolled, and directories synced, all the time. Too large: more to read
-    /// behind the last checkpoint after a crash.
+    /// behind the last checkpoint after a crash. At most 2 GiB.
     /// </summary>
     public long WalFileBytes { get; init; } = 128L << 20;
 

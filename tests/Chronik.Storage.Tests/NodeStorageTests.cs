@@ -67,6 +67,13 @@ public class NodeStorageTests
     }
 
     [Fact]
+    public void WAL_files_longer_than_their_positions_can_say_are_refused()
+    {
+        StorageException e = Assert.Throws<StorageException>(() => Make.Open(new MemoryDisk(), Make.Small() with { WalFileBytes = 8L << 30 }));
+        Assert.Contains("not 8589934592", e.Message);
+    }
+
+    [Fact]
     public void A_damaged_checkpoint_is_reported()
     {
         MemoryDisk disk = new();

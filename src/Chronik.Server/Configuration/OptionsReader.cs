@@ -43,7 +43,7 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
                 DataDirectory = Path.GetFullPath(data),
                 ReserveBytes = Size("chronik.storage.reserve-bytes", 0),
                 CheckpointBytes = Size("chronik.storage.checkpoint-bytes", MiB),
-                WalFileBytes = Size("chronik.storage.wal-file-bytes", MiB),
+                WalFileBytes = Size("chronik.storage.wal-file-bytes", MiB, int.MaxValue),
                 WalQueueBytes = Size("chronik.storage.wal-queue-bytes", 64 * KiB),
                 WalMaxBytes = Size("chronik.storage.wal-max-bytes", 2 * MiB),
             },
