@@ -47,6 +47,25 @@ public sealed class NodeFailureTests
     }
 
     [Fact]
+    public async Task Producers_are_held_back_while_as_much_as_may_waits_for_the_disk()
+    {
+        await using NodeFixture node = await NodeFixture.StartAsync(walQueueBytes: 1);
+        Partition partition = await node.CreateAsync("t");
+        ManualResetEventSlim disk = new(); // Not disposed of: the disk asks it to the node's end.
+        node.Disk.Fault = (_, operation, _) =>
+        {
+            if (operation == DiskOperation.Sync) disk.Wait(NodeFixture.Patience);
+            return null;
+        };
+        Task<AppendResult> first = node.AppendAsync(partition, "on its way");
+        await NodeFixture.UntilAsync(() => node.Storage.Wal.IsFull);
+        Assert.Equal(KafkaError.KafkaStorageError, (await node.AppendAsync(partition, "too much")).Error);
+        disk.Set();
+        Assert.Equal(KafkaError.None, (await first).Error);
+        Assert.Equal(KafkaError.None, (await node.AppendAsync(partition, "in time")).Error);
+    }
+
+    [Fact]
     public async Task Metadata_commands_are_refused_at_once_when_storage_has_failed()
     {
         await using NodeFixture node = await NodeFixture.StartAsync();

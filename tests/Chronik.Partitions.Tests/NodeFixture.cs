@@ -40,11 +40,15 @@ internal sealed class NodeFixture : IAsyncDisposable
     public ChronikNode Node { get; }
 
     public static async Task<NodeFixture> StartAsync(
-        MemoryDisk? disk = null, PartitionLimits? limits = null, long checkpointBytes = 64 << 20, long metadataLogRecords = 10_000)
+        MemoryDisk? disk = null, PartitionLimits? limits = null, long checkpointBytes = 64 << 20, long metadataLogRecords = 10_000,
+        long walQueueBytes = 64 << 20)
     {
         disk ??= new MemoryDisk();
         BufferPool buffers = new();
-        StorageOptions options = new() { DataDirectory = "/data", WalFileBytes = 1 << 20, CheckpointBytes = checkpointBytes };
+        StorageOptions options = new()
+        {
+            DataDirectory = "/data", WalFileBytes = 1 << 20, CheckpointBytes = checkpointBytes, WalQueueBytes = walQueueBytes,
+        };
         NodeStorage storage = NodeStorage.Open(options, new NodeId(0), clusterId: null, disk, buffers, TimeProvider.System);
         ActorSystem system = ActorSystem.Create("test", ConfigurationFactory.ParseString(Config).WithFallback(ChronikNode.DefaultConfig()));
         ChronikNode node = ChronikNode.Start(system, storage, buffers, TimeProvider.System, "/data", new ChronikNodeOptions

@@ -93,6 +93,8 @@ internal sealed partial class ReplicaActor : IWalCompletion
         if (_inflightBytes + request.Batch.Length > _node.Limits.PartitionInflightBytes && _inflightBytes > 0)
             return (KafkaError.KafkaStorageError,
                 $"{_inflightBytes} bytes of this partition are in flight (chronik.limits.partition-inflight-bytes = {_node.Limits.PartitionInflightBytes})");
+        if (_node.Storage.Wal.IsFull && _spec.Group != GroupId.Metadata)
+            return (KafkaError.KafkaStorageError, $"{_node.Storage.Wal.QueueBytes} bytes wait for the write-ahead log (chronik.storage.wal-queue-bytes)");
         return null;
     }
 
