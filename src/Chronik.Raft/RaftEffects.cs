@@ -5,6 +5,8 @@ namespace Chronik.Raft;
 /// <summary>What the shell must do after a step. Owned and reused by the shell, which calls <see cref="Clear"/> before each step.</summary>
 public sealed class RaftEffects
 {
+    private const int KeptEntries = 4096;
+
     /// <summary>The hard state to make durable in this step's disk write, ahead of its entries.</summary>
     public HardState? HardState { get; internal set; }
 
@@ -32,6 +34,7 @@ public sealed class RaftEffects
         HardState = null;
         Append.Clear();
         Committed.Clear();
+        if (Committed.Capacity > KeptEntries) Committed.Capacity = 0; // A restart made it as large as the log behind the checkpoint.
         RoleChanged = false;
         ProposalRefused = false;
     }

@@ -149,6 +149,7 @@ internal sealed partial class ReplicaActor : UntypedActor
         if (_effects.HasWrite) Write();
         if (_effects.Committed.Count > 0) Apply();
         if (_core.HasCommittedInTerm != _leads) ChangeLeadership();
+        _effects.Clear(); // An idle partition holds on to nothing.
     }
 
     private void ChangeLeadership()
