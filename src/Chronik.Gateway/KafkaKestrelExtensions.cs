@@ -1,6 +1,7 @@
 using System.Net;
 using Chronik.Gateway.Network;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
@@ -15,28 +16,31 @@ public static class KafkaKestrelExtensions
     private const int Backlog = 4_096;
 
     /// <summary>
-    /// Sets the transport up for Kafka: large blocks, small pipes, no delay. It holds for every listener of the host. A
-    /// <see cref="KafkaConnectionHandler"/> must be registered as a singleton besides.
+    /// Puts Kestrel into the host, with its transport set up for Kafka: large blocks, small pipes, no delay. It holds for every listener of the
+    /// host. A <see cref="KafkaConnectionHandler"/> must be registered as a singleton besides.
     /// </summary>
-    public static IServiceCollection AddChronikKafkaTransport(this IServiceCollection services)
-    {
-        services.AddSingleton<IMemoryPoolFactory<byte>, KafkaBlockPoolFactory>();
-        services.Configure<SocketTransportOptions>(options =>
+    /// <remarks>Kestrel comes first, because it registers a memory pool of its own, and the last one registered is taken.</remarks>
+    public static IWebHostBuilder UseChronikKafkaTransport(this IWebHostBuilder builder) =>
+        builder.UseKestrelCore().ConfigureServices(services =>
         {
-            options.NoDelay = true;
-            options.Backlog = Backlog;
-            options.MaxReadBufferSize = PipeBytes;
-            options.WaitForDataBeforeAllocatingBuffer = true;
-
-            // The reader only frames and hands over, so it may run where the socket's data arrived.
-            options.UnsafePreferInlineScheduling = true;
+            services.AddSingleton<IMemoryPoolFactory<byte>, KafkaBlockPoolFactory>();
+            services.Configure<SocketTransportOptions>(Configure);
         });
-        return services;
-    }
 
     /// <summary>Listens for Kafka clients.</summary>
     /// <param name="options">Kestrel's options.</param>
     /// <param name="endpoint">Where to listen; port 0 takes a free one.</param>
     public static void UseChronikKafka(this KestrelServerOptions options, IPEndPoint endpoint) =>
         options.Listen(endpoint, listener => listener.UseConnectionHandler<KafkaConnectionHandler>());
+
+    private static void Configure(SocketTransportOptions options)
+    {
+        options.NoDelay = true;
+        options.Backlog = Backlog;
+        options.MaxReadBufferSize = PipeBytes;
+        options.WaitForDataBeforeAllocatingBuffer = true;
+
+        // The reader only frames and hands over, so it may run where the socket's data arrived.
+        options.UnsafePreferInlineScheduling = true;
+    }
 }

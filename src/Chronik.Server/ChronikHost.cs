@@ -147,11 +147,10 @@ public sealed class ChronikHost : IAsyncDisposable
 
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddProvider(new TextWriterLoggerProvider(progress));
-        builder.Services.AddChronikKafkaTransport();
         builder.Services.AddAkka("chronik", akka => akka
             .AddHocon(_options.Akka, HoconAddMode.Prepend)
             .AddHocon(ConfigurationFactory.FromResource("akka.conf", typeof(ChronikHost).Assembly), HoconAddMode.Append));
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
+        builder.WebHost.UseChronikKafkaTransport().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
             kestrel.Listen(_options.Http.Endpoint, listener => _http = listener);

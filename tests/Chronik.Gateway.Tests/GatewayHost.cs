@@ -62,9 +62,8 @@ internal sealed class GatewayHost : IAsyncDisposable
             node, settings, buffers, system.Scheduler, metrics, log, TimeProvider.System);
         IActorRef connections = system.ActorOf(ConnectionsActor.Props(services), "connections");
 
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
-        builder.Logging.ClearProviders();
-        builder.Services.AddChronikKafkaTransport();
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseChronikKafkaTransport();
         configure?.Invoke(builder.Services);
         builder.Services.AddSingleton(new KafkaConnectionHandler(services, connections));
         builder.WebHost.ConfigureKestrel(options => options.UseChronikKafka(new IPEndPoint(IPAddress.Loopback, 0)));

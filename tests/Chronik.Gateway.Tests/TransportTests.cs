@@ -1,5 +1,6 @@
 using System.Buffers;
 using Chronik.Gateway.Network;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
@@ -22,8 +23,11 @@ public sealed class TransportTests
     [Fact]
     public void The_transport_is_set_up_for_many_connections()
     {
-        SocketTransportOptions options = new ServiceCollection().AddChronikKafkaTransport().BuildServiceProvider()
-            .GetRequiredService<IOptions<SocketTransportOptions>>().Value;
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseChronikKafkaTransport();
+        using WebApplication application = builder.Build();
+        Assert.IsType<KafkaBlockPoolFactory>(application.Services.GetRequiredService<IMemoryPoolFactory<byte>>());
+        SocketTransportOptions options = application.Services.GetRequiredService<IOptions<SocketTransportOptions>>().Value;
         Assert.True(options.NoDelay && options.WaitForDataBeforeAllocatingBuffer);
         Assert.Equal(2 * KafkaBlockPoolFactory.BlockBytes, options.MaxReadBufferSize);
     }
