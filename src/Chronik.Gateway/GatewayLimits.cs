@@ -4,7 +4,7 @@ namespace Chronik.Gateway;
 /// Every limit of the client-facing side, with its default and the HOCON key that changes it. A client that reaches one gets a Kafka
 /// error, or waits, or loses its connection; nothing grows instead.
 /// </summary>
-/// <remarks>Keys are below <c>chronik.gateway</c>. Sizes are bytes.</remarks>
+/// <remarks>Keys are below <c>chronik.gateway</c>; what is called fixed has none. Sizes are bytes.</remarks>
 public sealed record GatewayLimits
 {
     /// <summary>Where the keys live in HOCON.</summary>
@@ -41,7 +41,7 @@ public sealed record GatewayLimits
 
     /// <summary>
     /// While requests wait for room in the request memory, one that has been arriving for longer than this is closed, as it holds memory
-    /// that others could use. Key: <c>request-memory-patience</c>.
+    /// that others could use. Fixed.
     /// </summary>
     public TimeSpan RequestMemoryPatience { get; init; } = TimeSpan.FromSeconds(30);
 
@@ -64,12 +64,12 @@ public sealed record GatewayLimits
     public int FetchSessions { get; init; } = 1_000;
 
     /// <summary>
-    /// Partitions that one fetch session may hold; a request with more is served without a session. Key: <c>fetch-session-partitions</c>.
+    /// Partitions that one fetch session may hold; a request with more is served without a session. Fixed.
     /// </summary>
     public int FetchSessionPartitions { get; init; } = 10_000;
 
     /// <summary>
-    /// Partitions in one DescribeTopicPartitions response; the rest is read with its cursor. Key: <c>describe-partitions</c>.
+    /// Partitions in one DescribeTopicPartitions response; the rest is read with its cursor. Fixed.
     /// </summary>
     public int DescribePartitions { get; init; } = 2_000;
 
