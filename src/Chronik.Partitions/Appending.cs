@@ -20,7 +20,9 @@ public enum RequiredAcks : short
 /// One record batch on its way into a partition. Whoever makes it has checked the bytes (CRC, structure, size); the replica checks
 /// what depends on its state: leadership, in-sync replicas, idempotence.
 /// </summary>
-/// <param name="batch">One batch in format v2. <see cref="Partition.Append"/> takes a reference; base offset and epoch are stamped in place.</param>
+/// <param name="batch">
+/// One batch in format v2. <see cref="Partition.Append"/> takes a reference; base offset and epoch are stamped in place.
+/// </param>
 /// <param name="acks">When to answer.</param>
 /// <param name="sink">Who is told; null for nobody.</param>
 /// <param name="slot">Handed back to the sink, so that one sink can serve a request of many partitions.</param>
@@ -56,7 +58,8 @@ public interface IAppendSink
 /// <param name="LogAppendTimeMs">The time stamped by the broker for a topic with LogAppendTime, otherwise -1.</param>
 /// <param name="LogStartOffset">The partition's first readable offset.</param>
 /// <param name="Message">Details of an error, for people.</param>
-public readonly record struct AppendResult(KafkaError Error, KafkaOffset BaseOffset, long LogAppendTimeMs, KafkaOffset LogStartOffset, string? Message)
+public readonly record struct AppendResult(
+    KafkaError Error, KafkaOffset BaseOffset, long LogAppendTimeMs, KafkaOffset LogStartOffset, string? Message)
 {
     /// <summary>The append time of a batch that keeps its producer's timestamps.</summary>
     public const long NoAppendTime = -1;

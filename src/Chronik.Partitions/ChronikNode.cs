@@ -45,7 +45,9 @@ public sealed record ChronikNodeOptions
 /// <summary>
 /// One node of Chronik inside an actor system: its replicas, its controller and its coordinators, on a storage that is already open.
 /// </summary>
-/// <remarks>Stops with the actor system's CoordinatedShutdown (phase service-stop). The storage stays its owner's to close, afterwards.</remarks>
+/// <remarks>
+/// Stops with the actor system's CoordinatedShutdown (phase service-stop). The storage stays its owner's to close, afterwards.
+/// </remarks>
 public sealed class ChronikNode : IBrokerNode
 {
     private static readonly TimeSpan OffsetsTopicTimeout = TimeSpan.FromSeconds(10);
@@ -63,7 +65,8 @@ public sealed class ChronikNode : IBrokerNode
     private volatile MetadataImage _metadata = MetadataImage.Empty;
     private HashSet<GroupId>? _missing; // What readiness waits for; null until the metadata is known.
 
-    private ChronikNode(ActorSystem system, NodeStorage storage, BufferPool buffers, TimeProvider time, string dataDirectory, ChronikNodeOptions options)
+    private ChronikNode(
+        ActorSystem system, NodeStorage storage, BufferPool buffers, TimeProvider time, string dataDirectory, ChronikNodeOptions options)
     {
         ChronikPersistence.Install(system, storage, buffers);
         _storage = storage;
@@ -156,7 +159,8 @@ public sealed class ChronikNode : IBrokerNode
         NodeActors actors = await _actors.Task.ConfigureAwait(false);
         try
         {
-            return await actors.Controller.Ask<IReadOnlyList<ItemResult>>(new Submit(command, timeout), timeout + Replies.Timeout).ConfigureAwait(false);
+            Submit submit = new(command, timeout);
+            return await actors.Controller.Ask<IReadOnlyList<ItemResult>>(submit, timeout + Replies.Timeout).ConfigureAwait(false);
         }
         catch (AskTimeoutException e)
         {
@@ -170,7 +174,8 @@ public sealed class ChronikNode : IBrokerNode
         if (!_metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out TopicImage? topic))
         {
             await CreateOffsetsTopicAsync().ConfigureAwait(false);
-            if (!_metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out topic)) return (KafkaError.CoordinatorNotAvailable, NodeId.None);
+            if (!_metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out topic))
+                return (KafkaError.CoordinatorNotAvailable, NodeId.None);
         }
 
         int number = GroupCoordinator.PartitionFor(groupId, topic.Partitions.Length);
@@ -181,7 +186,8 @@ public sealed class ChronikNode : IBrokerNode
     }
 
     /// <inheritdoc/>
-    public async Task<IResponseMessage?> AskGroupCoordinatorAsync(string groupId, IRequestMessage request, short version, RequestOrigin origin)
+    public async Task<IResponseMessage?> AskGroupCoordinatorAsync(
+        string groupId, IRequestMessage request, short version, RequestOrigin origin)
     {
         if (!_metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out TopicImage? topic)) return null;
         int number = GroupCoordinator.PartitionFor(groupId, topic.Partitions.Length);
@@ -190,11 +196,16 @@ public sealed class ChronikNode : IBrokerNode
     }
 
     /// <inheritdoc/>
-    public async Task<IReadOnlyList<IResponseMessage>> AskAllGroupCoordinatorsAsync(IRequestMessage request, short version, RequestOrigin origin) =>
-        await Task.WhenAll(_coordinators.All.Select(coordinator => AskCoordinatorAsync(coordinator, request, version, origin))).ConfigureAwait(false);
+    public async Task<IReadOnlyList<IResponseMessage>> AskAllGroupCoordinatorsAsync(
+        IRequestMessage request, short version, RequestOrigin origin)
+    {
+        IEnumerable<Task<IResponseMessage>> answers = _coordinators.All.Select(one => AskCoordinatorAsync(one, request, version, origin));
+        return await Task.WhenAll(answers).ConfigureAwait(false);
+    }
 
     /// <summary>A join or a sync waits for other members, so there is no bound here: the coordinator answers in its own time.</summary>
-    private static Task<IResponseMessage> AskCoordinatorAsync(IActorRef coordinator, IRequestMessage request, short version, RequestOrigin origin) =>
+    private static Task<IResponseMessage> AskCoordinatorAsync(
+        IActorRef coordinator, IRequestMessage request, short version, RequestOrigin origin) =>
         coordinator.Ask<IResponseMessage>(new GroupRequest(request, version, origin), Timeout.InfiniteTimeSpan);
 
     private Task<IReadOnlyList<ItemResult>> CreateOffsetsTopicAsync() => SubmitAsync(

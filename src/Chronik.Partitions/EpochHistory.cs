@@ -24,7 +24,10 @@ public sealed class EpochHistory
     /// <summary>The entries, oldest first.</summary>
     public ImmutableArray<EpochStart> Starts => _starts;
 
-    /// <summary>The history after a batch of <paramref name="epoch"/> was appended at <paramref name="start"/>; the same object when nothing changed.</summary>
+    /// <summary>
+    /// The history after a batch of <paramref name="epoch"/> was appended at <paramref name="start"/>; the same object when nothing
+    /// changed.
+    /// </summary>
     public EpochHistory With(LeaderEpoch epoch, KafkaOffset start) =>
         _starts.Length > 0 && _starts[^1].Epoch.Value >= epoch.Value ? this : new EpochHistory(_starts.Add(new EpochStart(epoch, start)));
 

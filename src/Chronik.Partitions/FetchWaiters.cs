@@ -5,7 +5,9 @@ namespace Chronik.Partitions;
 /// <summary>Waits for a partition to grow.</summary>
 public interface IFetchWaiter
 {
-    /// <summary>The high watermark passed what was waited for, or the partition changed in some other way. Any thread: it must only hand over.</summary>
+    /// <summary>
+    /// The high watermark passed what was waited for, or the partition changed in some other way. Any thread: it must only hand over.
+    /// </summary>
     void Wake();
 }
 
@@ -18,7 +20,9 @@ public sealed class FetchWaiters
     private List<Waiting>? _waiting;
     private KafkaOffset _highWatermark;
 
-    /// <summary>Wakes <paramref name="waiter"/> once the high watermark is above <paramref name="above"/>; at once when it already is.</summary>
+    /// <summary>
+    /// Wakes <paramref name="waiter"/> once the high watermark is above <paramref name="above"/>; at once when it already is.
+    /// </summary>
     public void Add(IFetchWaiter waiter, KafkaOffset above)
     {
         lock (_gate)

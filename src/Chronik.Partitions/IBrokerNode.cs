@@ -27,7 +27,9 @@ public interface IBrokerNode
     /// <summary>Where this node keeps its data, and how full that is.</summary>
     StorageStatus Storage { get; }
 
-    /// <summary>The replica of a partition that this node hosts, by name; null when the topic does not exist or the replica is elsewhere.</summary>
+    /// <summary>
+    /// The replica of a partition that this node hosts, by name; null when the topic does not exist or the replica is elsewhere.
+    /// </summary>
     Partition? Find(TopicPartition name);
 
     /// <summary>The replica of a partition that this node hosts, by topic id.</summary>
@@ -38,7 +40,8 @@ public interface IBrokerNode
 
     /// <summary>
     /// Changes the metadata. Completes with one result for each item, once what was granted is committed, applied, and the
-    /// new partitions of this node lead. Fails with <see cref="TimeoutException"/> when that takes too long; the change may still come true.
+    /// new partitions of this node lead. Fails with <see cref="TimeoutException"/> when that takes too long; the change may still come
+    /// true.
     /// </summary>
     Task<IReadOnlyList<ItemResult>> SubmitAsync(MetadataCommand command, TimeSpan timeout);
 

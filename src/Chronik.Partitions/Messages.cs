@@ -3,7 +3,9 @@ using Chronik.Model;
 
 namespace Chronik.Partitions;
 
-/// <summary>To a replica: propose what has gathered. It queues behind the appends already in the mailbox, so that they form one step.</summary>
+/// <summary>
+/// To a replica: propose what has gathered. It queues behind the appends already in the mailbox, so that they form one step.
+/// </summary>
 internal sealed class ProposeGathered
 {
     public static readonly ProposeGathered Instance = new();

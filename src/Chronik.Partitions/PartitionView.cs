@@ -10,7 +10,9 @@ namespace Chronik.Partitions;
 /// </summary>
 public sealed record PartitionView
 {
-    /// <summary>Whether this node leads the partition and has committed an entry of its own term, so that the watermark is current.</summary>
+    /// <summary>
+    /// Whether this node leads the partition and has committed an entry of its own term, so that the watermark is current.
+    /// </summary>
     public required bool IsLeader { get; init; }
 
     /// <summary>The leader, or none while there is none or its watermark is not yet known to be current.</summary>

@@ -251,7 +251,7 @@ public sealed class ChronikHost : IAsyncDisposable
         }
         catch (Exception e)
         {
-            _ready.TrySetException(e);
+            _ready.TrySetException(new ChronikStartException($"the node cannot serve: {e.Message}", e));
         }
     }
 

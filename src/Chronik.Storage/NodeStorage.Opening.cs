@@ -28,7 +28,8 @@ public sealed partial class NodeStorage
     {
         // A place in a file is kept as a 32-bit number.
         if (options.WalFileBytes is < WalFormat.BlockBytes or > int.MaxValue)
-            throw new StorageException($"a WAL file has between {WalFormat.BlockBytes} and {int.MaxValue} bytes, not {options.WalFileBytes}");
+            throw new StorageException(
+                $"a WAL file has between {WalFormat.BlockBytes} and {int.MaxValue} bytes, not {options.WalFileBytes}");
         string directory = options.DataDirectory;
         IDisposable? held = null;
         try

@@ -65,7 +65,8 @@ internal sealed class SegmentIndex(int fileEntries)
 
     /// <summary>
     /// The last entry whose offset or position is at most <paramref name="value"/>, or whose earlier timestamps are all below it; the
-    /// segment's start when there is none. <paramref name="segment"/>, whose index it is, has the file; it is opened only when it is needed.
+    /// segment's start when there is none. <paramref name="segment"/>, whose index it is, has the file; it is opened only when it is
+    /// needed.
     /// </summary>
     public IndexEntry FindLast(IndexKey key, long value, Segment segment)
     {

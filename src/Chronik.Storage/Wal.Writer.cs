@@ -153,7 +153,8 @@ public sealed partial class Wal
         if (write.TruncateFrom is { } from && from <= last)
         {
             if (from < group.First)
-                return new InvariantViolationException($"entry {from} of group {write.Group} is covered by a checkpoint: it holds for ever");
+                return new InvariantViolationException(
+                    $"entry {from} of group {write.Group} is covered by a checkpoint: it holds for ever");
             last = from.Previous;
         }
 

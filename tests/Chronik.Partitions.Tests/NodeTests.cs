@@ -114,7 +114,8 @@ public sealed class NodeTests
     public async Task LogAppendTime_is_stamped_and_the_checksum_is_right()
     {
         await using NodeFixture node = await NodeFixture.StartAsync();
-        Partition partition = await node.CreateAsync("t", 1, KeyValuePair.Create<string, string?>(TopicConfigs.MessageTimestampType, "LogAppendTime"));
+        Partition partition = await node.CreateAsync(
+            "t", 1, KeyValuePair.Create<string, string?>(TopicConfigs.MessageTimestampType, "LogAppendTime"));
         AppendResult result = await node.AppendAsync(partition, "a");
         Assert.True(result.LogAppendTimeMs > 1_000);
         BufferSlice batch = partition.View.Log.ReadBatches(KafkaOffset.Zero, partition.View.HighWatermark, 1 << 20);
@@ -131,7 +132,8 @@ public sealed class NodeTests
         await using NodeFixture node = await NodeFixture.StartAsync();
         Partition partition = await node.CreateAsync("t", 1, KeyValuePair.Create<string, string?>(TopicConfigs.MinInsyncReplicas, "2"));
         Assert.Equal(KafkaError.NotEnoughReplicas, (await node.AppendAsync(partition, "a")).Error);
-        Assert.Equal(KafkaError.None, (await node.AppendAsync(partition, new RecordBatchBuilder().Add(1, null, "b"u8.ToArray()), RequiredAcks.Leader)).Error);
+        RecordBatchBuilder batch = new RecordBatchBuilder().Add(1, null, "b"u8.ToArray());
+        Assert.Equal(KafkaError.None, (await node.AppendAsync(partition, batch, RequiredAcks.Leader)).Error);
     }
 
     [Fact]
@@ -195,5 +197,6 @@ public sealed class NodeTests
     }
 
     private static RecordBatchBuilder Idempotent(int sequence, string value) =>
-        new RecordBatchBuilder { ProducerId = 7, ProducerEpoch = 0, BaseSequence = sequence }.Add(1_000, null, System.Text.Encoding.UTF8.GetBytes(value));
+        new RecordBatchBuilder { ProducerId = 7, ProducerEpoch = 0, BaseSequence = sequence }
+            .Add(1_000, null, System.Text.Encoding.UTF8.GetBytes(value));
 }

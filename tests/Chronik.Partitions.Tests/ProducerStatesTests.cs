@@ -83,7 +83,8 @@ public sealed class ProducerStatesTests
     public void At_the_limit_the_producers_that_wrote_longest_ago_are_forgotten()
     {
         ProducerStates states = new(maxProducers: 10);
-        for (int i = 0; i < 11; i++) states.Record(new ProducerBatch(i, 0, 0, 0, TimestampMs: i), new KafkaOffset(i), new KafkaOffset(i + 1));
+        for (int i = 0; i < 11; i++)
+            states.Record(new ProducerBatch(i, 0, 0, 0, TimestampMs: i), new KafkaOffset(i), new KafkaOffset(i + 1));
         Assert.Equal(10, states.Count);
         Assert.DoesNotContain(states.Summaries(), summary => summary.ProducerId == 0);
         Assert.Contains(states.Summaries(), summary => summary.ProducerId == 10);

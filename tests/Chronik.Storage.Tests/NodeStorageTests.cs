@@ -69,7 +69,8 @@ public class NodeStorageTests
     [Fact]
     public void WAL_files_longer_than_their_positions_can_say_are_refused()
     {
-        StorageException e = Assert.Throws<StorageException>(() => Make.Open(new MemoryDisk(), Make.Small() with { WalFileBytes = 8L << 30 }));
+        StorageOptions huge = Make.Small() with { WalFileBytes = 8L << 30 };
+        StorageException e = Assert.Throws<StorageException>(() => Make.Open(new MemoryDisk(), huge));
         Assert.Contains("not 8589934592", e.Message);
     }
 

@@ -159,7 +159,9 @@ internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
 
     private static bool IsMetadata(LeadershipChanged changed) => changed.Partition.Group == GroupId.Metadata;
 
-    /// <summary>Reads the committed log from its beginning; makes sure that the cluster has an id and that this broker is registered.</summary>
+    /// <summary>
+    /// Reads the committed log from its beginning; makes sure that the cluster has an id and that this broker is registered.
+    /// </summary>
     private void Load(Partition log)
     {
         _log = log;
@@ -263,11 +265,13 @@ internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
                 case TopicDeleted deleted when before.TopicsById.TryGetValue(deleted.Id, out TopicImage? topic):
                     gone.Add(topic);
                     break;
-                case ConfigChanged { Resource.Kind: ConfigResourceKind.Topic } changed when _image.Topics.TryGetValue(changed.Resource.Name, out TopicImage? topic):
+                case ConfigChanged { Resource.Kind: ConfigResourceKind.Topic } changed
+                    when _image.Topics.TryGetValue(changed.Resource.Name, out TopicImage? topic):
                     configure.Add(topic.Id);
                     break;
                 case ConfigChanged { Resource.Kind: ConfigResourceKind.Broker }:
-                    configure.UnionWith(_image.TopicsById.Keys); // A default of the broker shows through in every topic that does not override it.
+                    // A default of the broker shows through in every topic that does not override it.
+                    configure.UnionWith(_image.TopicsById.Keys);
                     break;
             }
         }
@@ -308,7 +312,9 @@ internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
         }
     }
 
-    /// <summary>The change is committed but not every new partition leads yet: the answer says what is committed; clients look again.</summary>
+    /// <summary>
+    /// The change is committed but not every new partition leads yet: the answer says what is committed; clients look again.
+    /// </summary>
     private void Expire(GiveUp giveUp)
     {
         if (_settling.Remove(giveUp.Settling)) giveUp.Settling.Submitter.Tell(giveUp.Settling.Results);
@@ -327,7 +333,9 @@ internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
     private sealed record GiveUp(Settling Settling);
 }
 
-/// <summary>To the controller: decide on a command. Answered with a list of <see cref="ItemResult"/>, or a failure when it could not be committed.</summary>
+/// <summary>
+/// To the controller: decide on a command. Answered with a list of <see cref="ItemResult"/>, or a failure when it could not be committed.
+/// </summary>
 internal sealed record Submit(MetadataCommand Command, TimeSpan Timeout);
 
 /// <summary>A change of the metadata could not be appended.</summary>

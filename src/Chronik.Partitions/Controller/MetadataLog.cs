@@ -4,7 +4,9 @@ using Chronik.Protocol.RecordBatches;
 
 namespace Chronik.Partitions.Controller;
 
-/// <summary>__cluster_metadata as Kafka record batches: the value of each record is one <see cref="MetadataRecord"/>, the key is null.</summary>
+/// <summary>
+/// __cluster_metadata as Kafka record batches: the value of each record is one <see cref="MetadataRecord"/>, the key is null.
+/// </summary>
 internal static class MetadataLog
 {
     /// <summary>The image that all committed records of a view give.</summary>

@@ -76,7 +76,8 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         });
         Command<Terminated>(Ended);
         Command<SaveSnapshotSuccess>(saved => DeleteMessages(saved.Metadata.SequenceNr));
-        Command<SaveSnapshotFailure>(failed => _logger.Warning("the list of replicas could not be saved as a snapshot: {0}", failed.Cause.Message));
+        Command<SaveSnapshotFailure>(
+            failed => _logger.Warning("the list of replicas could not be saved as a snapshot: {0}", failed.Cause.Message));
         Command<DeleteMessagesSuccess>(deleted => DeleteSnapshots(new SnapshotSelectionCriteria(deleted.ToSequenceNr - 1)));
         Command<DeleteMessagesFailure>(failed => _logger.Warning("old events could not be deleted: {0}", failed.Cause.Message));
         Command<DeleteSnapshotsSuccess>(_ => { });

@@ -73,7 +73,9 @@ internal sealed class ProducerStates(int maxProducers)
     /// <summary>The sequence that lies <paramref name="count"/> behind another; 2^31 - 1 is followed by 0.</summary>
     public static int SequenceAfter(int sequence, int count) => (int)(((long)sequence + count) & int.MaxValue);
 
-    /// <summary>Writes the producers as they were when everything before <paramref name="applied"/> was appended, and nothing else.</summary>
+    /// <summary>
+    /// Writes the producers as they were when everything before <paramref name="applied"/> was appended, and nothing else.
+    /// </summary>
     public void WriteTo(BinaryWriter writer, KafkaOffset applied)
     {
         List<KeyValuePair<long, Producer>> kept = [.. _producers.Where(p => p.Value.HasBatchBefore(applied))];
@@ -94,7 +96,8 @@ internal sealed class ProducerStates(int maxProducers)
     private void ForgetOldest()
     {
         int excess = Math.Max(1, maxProducers / 10);
-        foreach (long id in _producers.OrderBy(p => p.Value.LastTimestampMs).Take(excess).Select(p => p.Key).ToList()) _producers.Remove(id);
+        List<long> oldest = [.. _producers.OrderBy(p => p.Value.LastTimestampMs).Take(excess).Select(p => p.Key)];
+        foreach (long id in oldest) _producers.Remove(id);
     }
 
     private sealed class Producer
@@ -157,7 +160,11 @@ internal sealed class ProducerStates(int maxProducers)
             for (int left = reader.ReadByte(); left > 0; left--)
             {
                 Batch batch = new(
-                    reader.ReadInt32(), reader.ReadInt32(), new KafkaOffset(reader.ReadInt64()), new KafkaOffset(reader.ReadInt64()), reader.ReadInt64());
+                    reader.ReadInt32(),
+                    reader.ReadInt32(),
+                    new KafkaOffset(reader.ReadInt64()),
+                    new KafkaOffset(reader.ReadInt64()),
+                    reader.ReadInt64());
                 producer._batches.Add(batch);
             }
 

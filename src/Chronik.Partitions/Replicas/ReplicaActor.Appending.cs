@@ -23,7 +23,9 @@ internal sealed partial class ReplicaActor : IWalCompletion
     private int _producersCounted;
     private LogIndex _releasedThrough; // The batches of appends up to here are in the log, and given back.
 
-    /// <summary>Puts an append beside those that came just before it. Whatever the mailbox holds becomes one step and one disk write.</summary>
+    /// <summary>
+    /// Puts an append beside those that came just before it. Whatever the mailbox holds becomes one step and one disk write.
+    /// </summary>
     private void Gather(AppendRequest request)
     {
         _gathered.Enqueue(request);
@@ -87,14 +89,18 @@ internal sealed partial class ReplicaActor : IWalCompletion
     {
         if (!_leads) return (KafkaError.NotLeaderOrFollower, "this node does not lead the partition at the moment");
         if (!_node.Storage.HasRoom && _spec.Group != GroupId.Metadata) // The reserve is there so that topics can still be deleted.
-            return (KafkaError.KafkaStorageError, $"the disk's reserve is reached: {_node.Storage.FreeBytes} bytes are free (chronik.storage.reserve)");
+            return (KafkaError.KafkaStorageError,
+                $"the disk's reserve is reached: {_node.Storage.FreeBytes} bytes are free (chronik.storage.reserve-bytes)");
         if (request.Acks == RequiredAcks.All && _spec.Voters.Count < _config.MinInsyncReplicas)
-            return (KafkaError.NotEnoughReplicas, $"{_spec.Voters.Count} in-sync replicas, min.insync.replicas is {_config.MinInsyncReplicas}");
+            return (KafkaError.NotEnoughReplicas,
+                $"{_spec.Voters.Count} in-sync replicas, min.insync.replicas is {_config.MinInsyncReplicas}");
         if (_inflightBytes + request.Batch.Length > _node.Limits.PartitionInflightBytes && _inflightBytes > 0)
             return (KafkaError.KafkaStorageError,
-                $"{_inflightBytes} bytes of this partition are in flight (chronik.limits.partition-inflight-bytes = {_node.Limits.PartitionInflightBytes})");
+                $"{_inflightBytes} bytes of this partition are in flight "
+                + $"(chronik.limits.partition-inflight-bytes = {_node.Limits.PartitionInflightBytes})");
         if (_node.Storage.Wal.IsFull && _spec.Group != GroupId.Metadata)
-            return (KafkaError.KafkaStorageError, $"{_node.Storage.Wal.QueueBytes} bytes wait for the write-ahead log (chronik.storage.wal-queue-bytes)");
+            return (KafkaError.KafkaStorageError,
+                $"{_node.Storage.Wal.QueueBytes} bytes wait for the write-ahead log (chronik.storage.wal-queue-bytes)");
         return null;
     }
 

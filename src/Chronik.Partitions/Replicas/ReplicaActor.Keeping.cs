@@ -12,7 +12,9 @@ internal sealed partial class ReplicaActor
     private bool _checkpointing;
     private bool _checkpointAgain;
 
-    /// <summary>Asks storage to make everything applied so far durable without the WAL. One at a time; a second wish waits for the first.</summary>
+    /// <summary>
+    /// Asks storage to make everything applied so far durable without the WAL. One at a time; a second wish waits for the first.
+    /// </summary>
     private void StartCheckpoint()
     {
         if (_checkpointing)
@@ -70,7 +72,8 @@ internal sealed partial class ReplicaActor
         KafkaOffset before = delete.Before == KafkaOffset.Unknown ? high : delete.Before;
         if (!_leads || before < KafkaOffset.Zero || before > high)
         {
-            Sender.Tell(new DeleteRecordsResult(_leads ? KafkaError.OffsetOutOfRange : KafkaError.NotLeaderOrFollower, KafkaOffset.Unknown));
+            KafkaError error = _leads ? KafkaError.OffsetOutOfRange : KafkaError.NotLeaderOrFollower;
+            Sender.Tell(new DeleteRecordsResult(error, KafkaOffset.Unknown));
             return;
         }
 

@@ -186,7 +186,8 @@ internal sealed partial class ReplicaActor : UntypedActor
         Context.Stop(_self);
     }
 
-    private static LogOptions LogOptionsOf(TopicConfig config) => new() { SegmentBytes = config.SegmentBytes, SegmentAge = TimeSpan.FromMilliseconds(config.SegmentMs) };
+    private static LogOptions LogOptionsOf(TopicConfig config) =>
+        new() { SegmentBytes = config.SegmentBytes, SegmentAge = TimeSpan.FromMilliseconds(config.SegmentMs) };
 }
 
 /// <summary>What a replica is made from.</summary>

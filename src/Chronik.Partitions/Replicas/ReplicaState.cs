@@ -34,7 +34,8 @@ internal static class ReplicaState
         if (state.IsEmpty) return EpochHistory.Empty;
         using BinaryReader reader = new(new MemoryStream(state.ToArray(), writable: false));
         byte version = reader.ReadByte();
-        if (version != Version) throw new InvalidDataException($"the checkpoint's state has format {version}, this version reads {Version}");
+        if (version != Version)
+            throw new InvalidDataException($"the checkpoint's state has format {version}, this version reads {Version}");
         ImmutableArray<EpochStart>.Builder starts = ImmutableArray.CreateBuilder<EpochStart>();
         for (int left = reader.ReadInt32(); left > 0; left--)
             starts.Add(new EpochStart(new LeaderEpoch(reader.ReadInt32()), new KafkaOffset(reader.ReadInt64())));
