@@ -16,7 +16,8 @@ public static class KafkaKestrelExtensions
     private const int Backlog = 4_096;
 
     /// <summary>
-    /// Puts Kestrel into the host, with its transport set up for Kafka: large blocks, small pipes, no delay. It holds for every listener of the
+    /// Puts Kestrel into the host, with its transport set up for Kafka: large blocks, small pipes, no delay. It holds for every listener
+    /// of the
     /// host. A <see cref="KafkaConnectionHandler"/> must be registered as a singleton besides.
     /// </summary>
     /// <remarks>Kestrel comes first, because it registers a memory pool of its own, and the last one registered is taken.</remarks>
