@@ -92,12 +92,27 @@ internal sealed partial class BrokerProcess : IAsyncDisposable
         return ValueTask.CompletedTask;
     }
 
-    /// <summary>A port that nobody had a moment ago. The executable is told a number, because a user tells it one.</summary>
-    public static int FreePort()
+    /// <summary>
+    /// A port that nobody had a moment ago, below those that the system gives to outgoing connections: while the broker is down, such a
+    /// connection might take its port, and one that is made to the port might even meet itself.
+    /// </summary>
+    private static int FreePort()
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return ((IPEndPoint)socket.LocalEndPoint!).Port;
+        while (true)
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            var port = Random.Shared.Next(15_000, 32_000);
+            try
+            {
+                socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
+                socket.Listen();
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken: another.
+            }
+        }
     }
 
     private static Process Launch(IEnumerable<string> arguments) =>

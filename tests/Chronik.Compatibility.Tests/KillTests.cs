@@ -31,10 +31,11 @@ public sealed class KillTests
             admin.AwaitLeaders("plain");
         }
 
+        using var up = new ManualResetEventSlim(true);
         var writers = Enumerable.Range(0, Partitions).SelectMany(p => new[]
         {
-            new Writer(broker.KafkaPort, "idempotent", p, idempotent: true),
-            new Writer(broker.KafkaPort, "plain", p, idempotent: false),
+            new Writer(broker.KafkaPort, up, "idempotent", p, idempotent: true),
+            new Writer(broker.KafkaPort, up, "plain", p, idempotent: false),
         }).ToList();
         var running = writers.Select(w => Task.Factory.StartNew(w.Run, TaskCreationOptions.LongRunning)).ToList();
         try
@@ -44,8 +45,10 @@ public sealed class KillTests
                 // A kill comes at a time of the writers' own, so that it falls anywhere in a write or a sync.
                 var more = AcknowledgedBetweenKills + random.Next(AcknowledgedBetweenKills);
                 await Task.WhenAll(writers.Select(w => w.AcknowledgedAsync(more)));
+                up.Reset();
                 broker.Kill();
                 await broker.StartAsync();
+                up.Set();
             }
 
             await Task.WhenAll(writers.Select(w => w.AcknowledgedAsync(AcknowledgedBetweenKills)));
@@ -53,6 +56,7 @@ public sealed class KillTests
         finally
         {
             writers.ForEach(w => w.Stop());
+            up.Set();
             await Task.WhenAll(running);
         }
 
@@ -93,7 +97,7 @@ public sealed class KillTests
     }
 
     /// <summary>Writes numbered values to one partition, a batch each, a few in flight, whatever happens to the broker.</summary>
-    private sealed class Writer(int port, string topic, int partition, bool idempotent)
+    private sealed class Writer(int port, ManualResetEventSlim up, string topic, int partition, bool idempotent)
     {
         private const int InFlight = 5;
         private const short DuplicateSequence = 46;
@@ -158,8 +162,8 @@ public sealed class KillTests
                 }
                 catch (Exception e) when (e is SocketException or IOException or LoadException)
                 {
-                    // The broker is down or on its way down or up: the next connection will tell.
-                    Thread.Yield();
+                    // The broker is down, or on its way.
+                    up.Wait();
                 }
             }
         }
