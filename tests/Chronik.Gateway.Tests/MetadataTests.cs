@@ -65,6 +65,17 @@ public sealed class MetadataTests
     }
 
     [Fact]
+    public async Task Topics_are_found_by_id_also_with_the_empty_name_that_javas_admin_client_sends()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync();
+        TopicImage topic = host.Node.CreateTopic("t");
+        using KafkaClient client = await host.ConnectAsync();
+        MetadataRequest request = new() { Topics = [new() { Name = "", TopicId = topic.Id.Value }] };
+        MetadataResponse.MetadataResponseTopic found = (await client.CallAsync(request, 13)).Topics[0];
+        Assert.Equal(("t", topic.Id.Value, 0), (found.Name, found.TopicId, found.ErrorCode));
+    }
+
+    [Fact]
     public async Task A_partition_without_a_leader_says_so()
     {
         await using GatewayHost host = await GatewayHost.StartAsync();

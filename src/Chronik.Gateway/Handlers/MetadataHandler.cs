@@ -88,12 +88,12 @@ internal sealed class MetadataHandler(GatewayServices services) : ApiHandler<Met
         MetadataRequest.MetadataRequestTopic asked, MetadataImage image, bool operations, Dictionary<string, KafkaError>? creationErrors,
         short version)
     {
+        // An id is what counts where there is one: Java's admin client sends an empty name with it, not a null.
         var id = new TopicId(asked.TopicId);
-        if (asked.Name is not { } name)
+        if (id != TopicId.None || asked.Name is not { } name)
             return image.TopicsById.TryGetValue(id, out TopicImage? byId)
                 ? Describe(byId, operations)
                 : Refused(null, id, KafkaError.UnknownTopicId, version);
-        if (id != TopicId.None) return Refused(name, id, KafkaError.InvalidRequest, version);
         if (image.Topics.TryGetValue(name, out TopicImage? topic)) return Describe(topic, operations);
         if (TopicNames.Refusal(name) is not null) return Refused(name, id, KafkaError.InvalidTopicException, version);
         KafkaError error = KafkaError.UnknownTopicOrPartition;
