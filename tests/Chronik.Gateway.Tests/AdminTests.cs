@@ -122,7 +122,7 @@ public sealed class AdminTests
             await client.CallAsync(new InitProducerIdRequest { TransactionalId = "tx", TransactionTimeoutMs = 1_000 }, 4);
         Assert.Equal(((short)KafkaError.TransactionalIdAuthorizationFailed, -1L), (refused.ErrorCode, refused.ProducerId));
         FindCoordinatorResponse none = await client.CallAsync(new FindCoordinatorRequest { Key = "tx", KeyType = 1 }, 3);
-        Assert.Equal(((short)KafkaError.InvalidRequest, -1), (none.ErrorCode, none.NodeId));
+        Assert.Equal(((short)KafkaError.TransactionalIdAuthorizationFailed, -1), (none.ErrorCode, none.NodeId));
     }
 
     [Fact]

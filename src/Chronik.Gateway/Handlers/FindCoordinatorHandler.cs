@@ -8,7 +8,8 @@ namespace Chronik.Gateway.Handlers;
 /// <summary>FindCoordinator: who coordinates groups, one or from version 4 on several (KIP-699).</summary>
 /// <remarks>
 /// Transactions and share groups are not served. That is no error that goes away, so a client that asks for their coordinator is told
-/// INVALID_REQUEST with the reason and fails at once, instead of asking again until its time is over.
+/// INVALID_REQUEST with the reason and fails at once, instead of asking again until its time is over. librdkafka, which knows no batches,
+/// gives up on refused authorisation only.
 /// </remarks>
 internal sealed class FindCoordinatorHandler(GatewayServices services)
     : ApiHandler<FindCoordinatorRequest, FindCoordinatorResponse>(services, ApiKey.FindCoordinator)
@@ -52,7 +53,10 @@ internal sealed class FindCoordinatorHandler(GatewayServices services)
         switch (type)
         {
             case Transaction:
-                return Refused(key, KafkaError.InvalidRequest, "transactions are not served");
+                KafkaError fatal = request.Version >= FirstVersionWithBatches
+                    ? KafkaError.InvalidRequest
+                    : KafkaError.TransactionalIdAuthorizationFailed;
+                return Refused(key, fatal, "transactions are not served");
             case Share:
                 return Refused(key, KafkaError.InvalidRequest, "share groups are not served");
             case not Group:

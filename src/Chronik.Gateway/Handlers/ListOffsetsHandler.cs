@@ -80,7 +80,7 @@ internal sealed class ListOffsetsHandler(GatewayServices services)
             case Latest:
                 return Found(asked, end, NoTimestamp, view.Epoch);
             case Earliest or EarliestLocal:
-                return Found(asked, view.LogStartOffset, NoTimestamp, view.Epochs.EpochAt(view.LogStartOffset));
+                return Found(asked, view.LogStartOffset, NoTimestamp, EpochAtStart(view));
             case LatestTiered or EarliestPendingUpload:
                 return Found(asked, KafkaOffset.Unknown, NoTimestamp, LeaderEpoch.Unknown);
         }
@@ -92,6 +92,10 @@ internal sealed class ListOffsetsHandler(GatewayServices services)
             ? Found(asked, found.Offset, found.TimestampMs, found.Epoch)
             : Found(asked, KafkaOffset.Unknown, NoTimestamp, LeaderEpoch.Unknown);
     }
+
+    // Where no batch is, the next one will be of the leader's own epoch.
+    private static LeaderEpoch EpochAtStart(PartitionView view) =>
+        view.LogStartOffset == view.LogEndOffset ? view.Epoch : view.Epochs.EpochAt(view.LogStartOffset);
 
     // The special times came one by one; a version that does not know one must not take it for a time.
     private static bool IsKnown(long timestamp, short version) => timestamp switch
