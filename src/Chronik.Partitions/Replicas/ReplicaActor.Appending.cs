@@ -91,9 +91,6 @@ internal sealed partial class ReplicaActor : IWalCompletion
         if (!_node.Storage.HasRoom && _spec.Group != GroupId.Metadata) // The reserve is there so that topics can still be deleted.
             return (KafkaError.KafkaStorageError,
                 $"the disk's reserve is reached: {_node.Storage.FreeBytes} bytes are free (chronik.storage.reserve-bytes)");
-        if (request.Acks == RequiredAcks.All && _spec.Voters.Count < _config.MinInsyncReplicas)
-            return (KafkaError.NotEnoughReplicas,
-                $"{_spec.Voters.Count} in-sync replicas, min.insync.replicas is {_config.MinInsyncReplicas}");
         if (_inflightBytes + request.Batch.Length > _node.Limits.PartitionInflightBytes && _inflightBytes > 0)
             return (KafkaError.KafkaStorageError,
                 $"{_inflightBytes} bytes of this partition are in flight "
