@@ -40,17 +40,18 @@ public sealed class EpochHistory
     }
 
     /// <summary>
-    /// The largest epoch at or below <paramref name="requested"/> and the offset where it ends; (-1, -1) when there is none or when
-    /// the request lies beyond <paramref name="current"/>, the epoch of the leader that answers.
+    /// The largest epoch at or below <paramref name="requested"/> and the offset where it ends; (-1, -1) when the request lies beyond
+    /// <paramref name="current"/>, the epoch of the leader that answers. An epoch older than every one that is known ends where the
+    /// first one begins: a reader at the log's start whose last record was deleted has lost nothing and must not be reset.
     /// </summary>
     public (LeaderEpoch Epoch, KafkaOffset End) EndOffsetFor(LeaderEpoch requested, LeaderEpoch current, KafkaOffset logEnd)
     {
         if (requested == current) return (current, logEnd);
-        if (requested.Value > current.Value) return (LeaderEpoch.Unknown, KafkaOffset.Unknown);
+        if (requested.Value > current.Value || requested.Value < 0) return (LeaderEpoch.Unknown, KafkaOffset.Unknown);
         for (int i = _starts.Length - 1; i >= 0; i--)
             if (_starts[i].Epoch.Value <= requested.Value)
                 return (_starts[i].Epoch, i + 1 < _starts.Length ? _starts[i + 1].Start : logEnd);
-        return (LeaderEpoch.Unknown, KafkaOffset.Unknown);
+        return (requested, _starts.Length > 0 ? _starts[0].Start : logEnd);
     }
 
     /// <summary>The epoch of the batch that holds <paramref name="offset"/>; unknown before the first entry.</summary>

@@ -92,7 +92,7 @@ public sealed class OffsetTests
         Assert.Equal((0, 1, 2L), await EpochAsync(client, 1));
         Assert.Equal((0, 1, 2L), await EpochAsync(client, 2));
         Assert.Equal((0, 3, 6L), await EpochAsync(client, 3));
-        Assert.Equal((0, -1, -1L), await EpochAsync(client, 0));
+        Assert.Equal((0, 0, 0L), await EpochAsync(client, 0));
         Assert.Equal((0, -1, -1L), await EpochAsync(client, 4));
     }
 

@@ -18,10 +18,17 @@ public sealed class EpochHistoryTests
         Assert.Equal((Epoch(epoch), At(end)), History.EndOffsetFor(Epoch(requested), Epoch(6), At(180)));
 
     [Theory]
-    [InlineData(1)]
+    [InlineData(-1)]
     [InlineData(8)]
-    public void An_epoch_before_the_first_or_beyond_the_leaders_own_is_unknown(int requested) =>
+    public void No_epoch_and_one_beyond_the_leaders_own_are_unknown(int requested) =>
         Assert.Equal((LeaderEpoch.Unknown, KafkaOffset.Unknown), History.EndOffsetFor(Epoch(requested), Epoch(7), At(180)));
+
+    [Fact]
+    public void An_epoch_older_than_every_known_one_ends_where_the_first_begins()
+    {
+        Assert.Equal((Epoch(2), At(150)), History.From(At(150)).EndOffsetFor(Epoch(2), Epoch(7), At(180)));
+        Assert.Equal((Epoch(1), At(0)), EpochHistory.Empty.EndOffsetFor(Epoch(1), Epoch(7), At(0)));
+    }
 
     [Fact]
     public void The_leaders_own_epoch_ends_at_the_log_end_even_before_its_first_batch() =>
