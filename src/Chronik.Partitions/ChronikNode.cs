@@ -141,7 +141,7 @@ public sealed class ChronikNode : IBrokerNode
     public BrokerSettings Settings { get; }
 
     /// <inheritdoc/>
-    public StorageStatus Storage => new(_dataDirectory, -1, _storage.FreeBytes, _storage.Failure?.Message);
+    public StorageStatus Storage => new(_dataDirectory, _storage.TotalBytes, _storage.FreeBytes, _storage.Failure?.Message);
 
     /// <inheritdoc/>
     public Partition? Find(TopicPartition name) =>

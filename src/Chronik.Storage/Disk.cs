@@ -68,6 +68,9 @@ public interface IDisk
 
     /// <summary>Bytes that may still be written to the file system that holds a directory.</summary>
     long FreeBytes(string directory);
+
+    /// <summary>The size of the file system that holds a directory, in bytes.</summary>
+    long TotalBytes(string directory);
 }
 
 /// <summary>A file that is open. Reads and writes name their position, so any number of threads may use it at once.</summary>

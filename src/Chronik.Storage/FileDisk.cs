@@ -78,6 +78,9 @@ public sealed class FileDisk : IDisk
     /// <inheritdoc/>
     public long FreeBytes(string directory) => new DriveInfo(System.IO.Path.GetFullPath(directory)).AvailableFreeSpace;
 
+    /// <inheritdoc/>
+    public long TotalBytes(string directory) => new DriveInfo(System.IO.Path.GetFullPath(directory)).TotalSize;
+
     private sealed class DiskFile(string path, SafeFileHandle handle) : IDiskFile
     {
         private static readonly byte[] Zeros = GC.AllocateArray<byte>(256 << 10, pinned: true);

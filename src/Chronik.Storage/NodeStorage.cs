@@ -93,6 +93,9 @@ public sealed partial class NodeStorage : IDisposable
         }
     }
 
+    /// <summary>The size of the data directory's file system, in bytes.</summary>
+    public long TotalBytes => _disk.TotalBytes(_options.DataDirectory);
+
     /// <summary>
     /// Whether more is free than the reserve. When not, nothing new should be accepted from clients; what was accepted still fits.
     /// </summary>

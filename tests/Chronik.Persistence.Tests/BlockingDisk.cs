@@ -56,5 +56,7 @@ internal sealed class BlockingDisk : IDisk
 
     public IDisposable? TryLock(string directory) => _disk.TryLock(directory);
 
+    public long TotalBytes(string directory) => _disk.TotalBytes(directory);
+
     public long FreeBytes(string directory) => _disk.FreeBytes(directory);
 }

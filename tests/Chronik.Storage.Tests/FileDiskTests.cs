@@ -81,6 +81,7 @@ public sealed class FileDiskTests : IDisposable
         using NodeStorage again = Make.Open(new FileDisk(), Options, _pool);
         Assert.Equal(batch, Make.ReadAll(again.OpenLog(Make.GroupA, LogOptions.Default), KafkaOffset.Zero));
         Assert.True(again.FreeBytes > 0);
+        Assert.True(again.TotalBytes > again.FreeBytes);
     }
 
     [Fact]

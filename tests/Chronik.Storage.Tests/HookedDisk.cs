@@ -40,6 +40,8 @@ internal sealed class HookedDisk(IDisk disk) : IDisk
 
     public IDisposable? TryLock(string directory) => disk.TryLock(directory);
 
+    public long TotalBytes(string directory) => disk.TotalBytes(directory);
+
     public long FreeBytes(string directory)
     {
         AskingForFreeBytes?.Invoke();

@@ -213,6 +213,9 @@ public sealed class MemoryDisk : IDisk
     /// <inheritdoc/>
     public long FreeBytes(string directory) => Free;
 
+    /// <inheritdoc/>
+    public long TotalBytes(string directory) => long.MaxValue;
+
     private static string Normal(string path) => Path.TrimEndingDirectorySeparator(path);
 
     private static string Parent(string path) => Path.GetDirectoryName(path) ?? "";
