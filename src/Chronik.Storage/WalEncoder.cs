@@ -45,8 +45,16 @@ internal sealed class WalEncoder(BufferPool pool) : IDisposable
         long position = Position;
         WalHeader header = new()
         {
-            Length = payload.Length, Generation = _generation, Position = position, Type = type, Kind = kind,
-            Topic = group.Topic.Value, Partition = group.Partition, A = a, B = b, C = c,
+            Length = payload.Length,
+            Generation = _generation,
+            Position = position,
+            Type = type,
+            Kind = kind,
+            Topic = group.Topic.Value,
+            Partition = group.Partition,
+            A = a,
+            B = b,
+            C = c,
         };
         WalFormat.WriteHeader(Reserve(WalFormat.HeaderBytes), header, payload.Span);
         int padding = -payload.Length & 7;
@@ -76,8 +84,12 @@ internal sealed class WalEncoder(BufferPool pool) : IDisposable
         CloseSlice();
         WalHeader start = new()
         {
-            Generation = _generation, Position = _start, Type = WalRecordType.WriteStart,
-            A = durable.Generation, B = durable.Position, C = length,
+            Generation = _generation,
+            Position = _start,
+            Type = WalRecordType.WriteStart,
+            A = durable.Generation,
+            B = durable.Position,
+            C = length,
         };
         WalFormat.WriteHeader(_staging[0].Span[..WalFormat.HeaderBytes], start, default);
         return _bytes;

@@ -180,9 +180,20 @@ internal static class Members
 
     private static readonly Dictionary<Type, string> Keywords = new()
     {
-        [typeof(void)] = "void", [typeof(object)] = "object", [typeof(string)] = "string", [typeof(bool)] = "bool", [typeof(int)] = "int",
-        [typeof(long)] = "long", [typeof(uint)] = "uint", [typeof(byte)] = "byte", [typeof(double)] = "double", [typeof(float)] = "float",
-        [typeof(decimal)] = "decimal", [typeof(char)] = "char", [typeof(short)] = "short", [typeof(ulong)] = "ulong",
+        [typeof(void)] = "void",
+        [typeof(object)] = "object",
+        [typeof(string)] = "string",
+        [typeof(bool)] = "bool",
+        [typeof(int)] = "int",
+        [typeof(long)] = "long",
+        [typeof(uint)] = "uint",
+        [typeof(byte)] = "byte",
+        [typeof(double)] = "double",
+        [typeof(float)] = "float",
+        [typeof(decimal)] = "decimal",
+        [typeof(char)] = "char",
+        [typeof(short)] = "short",
+        [typeof(ulong)] = "ulong",
     };
 
     public static bool IsVisible(Type type) =>
@@ -250,6 +261,10 @@ internal static class Members
 
     private static string Operator(string name) => name switch
     {
-        "op_Equality" => "==", "op_Inequality" => "!=", "op_Division" => "/", "op_Addition" => "+", _ => name,
+        "op_Equality" => "==",
+        "op_Inequality" => "!=",
+        "op_Division" => "/",
+        "op_Addition" => "+",
+        _ => name,
     };
 }

@@ -221,7 +221,10 @@ internal static class Requests
     {
         var request = new OffsetCommitRequest
         {
-            GroupId = group, MemberId = memberId, GenerationIdOrMemberEpoch = generation, GroupInstanceId = instance,
+            GroupId = group,
+            MemberId = memberId,
+            GenerationIdOrMemberEpoch = generation,
+            GroupInstanceId = instance,
         };
         var named = new OffsetCommitRequest.OffsetCommitRequestTopic { Name = topic, TopicId = topicId };
         named.Partitions.Add(new() { PartitionIndex = partition, CommittedOffset = offset, CommittedMetadata = metadata });

@@ -65,7 +65,8 @@ public class SimulationTests
                 InitialRebalanceDelayMs = _random.Next(2) * 3_000,
                 NewMemberJoinTimeoutMs = 30_000,
                 GroupSizeMax = _random.Next(3, 8),
-            }) { HoldWrites = true };
+            })
+            { HoldWrites = true };
             string?[] instances = [null, null, null, "i1", "i1", "i2"];
             foreach (string? instance in instances) _members.Add(new Member(instance));
         }

@@ -28,7 +28,11 @@ public class GroupCoordinatorActorTests
         NodeFixture node = await StartAsync();
         var join = new JoinGroupRequest
         {
-            GroupId = "g", SessionTimeoutMs = 60_000, RebalanceTimeoutMs = 60_000, ProtocolType = "consumer", GroupInstanceId = "i",
+            GroupId = "g",
+            SessionTimeoutMs = 60_000,
+            RebalanceTimeoutMs = 60_000,
+            ProtocolType = "consumer",
+            GroupInstanceId = "i",
         };
         join.Protocols.Add(new() { Name = "range" });
         var joined = await AskAsync<JoinGroupResponse>(node, join, 9);

@@ -47,7 +47,10 @@ internal sealed class NodeFixture : IAsyncDisposable
         BufferPool buffers = new();
         StorageOptions options = new()
         {
-            DataDirectory = "/data", WalFileBytes = 1 << 20, CheckpointBytes = checkpointBytes, WalQueueBytes = walQueueBytes,
+            DataDirectory = "/data",
+            WalFileBytes = 1 << 20,
+            CheckpointBytes = checkpointBytes,
+            WalQueueBytes = walQueueBytes,
         };
         NodeStorage storage = NodeStorage.Open(options, new NodeId(0), clusterId: null, disk, buffers, TimeProvider.System);
         ActorSystem system = ActorSystem.Create("test", ConfigurationFactory.ParseString(Config).WithFallback(ChronikNode.DefaultConfig()));

@@ -12,8 +12,16 @@ internal static class Make
     /// <summary>Small files, so that a few writes see rolls and reuse; no threads, so that a seed is the whole story.</summary>
     public static StorageOptions Small(string directory = "/data") => new()
     {
-        DataDirectory = directory, WalFileBytes = 64 << 10, WalWriteBytes = 16 << 10, WalMaxBytes = 160 << 10, WalMaxFiles = 6,
-        WalSpareFiles = 1, WalFillAheadBytes = 16 << 10, CheckpointBytes = 32 << 10, ReserveBytes = 1 << 20, OwnThreads = false,
+        DataDirectory = directory,
+        WalFileBytes = 64 << 10,
+        WalWriteBytes = 16 << 10,
+        WalMaxBytes = 160 << 10,
+        WalMaxFiles = 6,
+        WalSpareFiles = 1,
+        WalFillAheadBytes = 16 << 10,
+        CheckpointBytes = 32 << 10,
+        ReserveBytes = 1 << 20,
+        OwnThreads = false,
     };
 
     public static NodeStorage Open(IDisk disk, StorageOptions? options = null, BufferPool? pool = null, TimeProvider? time = null) =>
@@ -25,7 +33,9 @@ internal static class Make
     {
         RecordBatchBuilder builder = new()
         {
-            Compression = compression, BaseOffset = new KafkaOffset(baseOffset), LeaderEpoch = new LeaderEpoch(epoch),
+            Compression = compression,
+            BaseOffset = new KafkaOffset(baseOffset),
+            LeaderEpoch = new LeaderEpoch(epoch),
         };
         for (int i = 0; i < records; i++)
         {

@@ -288,7 +288,10 @@ public class WalTests
         const int Writes = 20_000;
         StorageOptions options = Make.Small() with
         {
-            OwnThreads = true, WalFillAheadBytes = 0, WalFileBytes = 256 << 20, WalWriteBytes = 1 << 20,
+            OwnThreads = true,
+            WalFillAheadBytes = 0,
+            WalFileBytes = 256 << 20,
+            WalWriteBytes = 1 << 20,
         };
         using NodeStorage storage = Make.Open(new MemoryDisk(), options, _pool);
         await Task.WhenAll(Enumerable.Range(0, Threads).Select(i => Task.Run(() => AppendMany(i)))).WaitAsync(TimeSpan.FromSeconds(60));
@@ -301,7 +304,9 @@ public class WalTests
             {
                 storage.Wal.Append(new WalWrite
                 {
-                    Group = Make.GroupA with { Partition = partition }, HardState = new HardState(new Term(i), NodeId.None), Sync = false,
+                    Group = Make.GroupA with { Partition = partition },
+                    HardState = new HardState(new Term(i), NodeId.None),
+                    Sync = false,
                     Completion = i == Writes ? new Outcome(last.SetResult) : null,
                 });
             }

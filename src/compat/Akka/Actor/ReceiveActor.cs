@@ -44,7 +44,8 @@ namespace Akka.Actor
                     return false;
                 handler(message);
                 return true;
-            }) { TakesAll = messageType == typeof(object) && shouldHandle is null });
+            })
+            { TakesAll = messageType == typeof(object) && shouldHandle is null });
         }
 
         protected void Receive(Type messageType, Predicate<object> shouldHandle, Action<object> handler) =>
