@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
+using Chronik.Model;
 using Chronik.Protocol;
 
 namespace Chronik.Gateway;
@@ -26,8 +27,8 @@ public sealed class GatewayMetrics : IDisposable
         _errors = _meter.CreateCounter<long>("chronik.gateway.errors", "{error}", "Connections closed and requests failed, by reason.");
         _bytesIn = _meter.CreateCounter<long>("chronik.gateway.received", "By", "Bytes received from clients.");
         _bytesOut = _meter.CreateCounter<long>("chronik.gateway.sent", "By", "Bytes sent to clients.");
-        _latency = _meter.CreateHistogram<double>(
-            "chronik.gateway.latency", "s", "From the last byte of a request to the last byte of its response, by API.");
+        _latency = _meter.CreateDurationHistogram(
+            "chronik.gateway.latency", "From the last byte of a request to the last byte of its response, by API.");
         _meter.CreateObservableUpDownCounter("chronik.gateway.connections", () => Connections, "{connection}", "Open connections.");
         _apiTags = new KeyValuePair<string, object?>[ApiCatalog.All.Max(api => (int)api.Key) + 1];
         foreach (ApiInfo api in ApiCatalog.All) _apiTags[(int)api.Key] = new KeyValuePair<string, object?>("api", api.Name);

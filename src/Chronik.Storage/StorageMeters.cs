@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Chronik.Model;
 
 namespace Chronik.Storage;
 
@@ -21,9 +22,9 @@ internal sealed class StorageMeters : IDisposable
         _walBytes = _meter.CreateCounter<long>("chronik.wal.bytes", "By", "Bytes written to the WAL, padding included.");
         _walWrites = _meter.CreateCounter<long>("chronik.wal.appends", null, "Appends written to the WAL.");
         _walGroups = _meter.CreateCounter<long>("chronik.wal.writes", null, "Gathered writes to the WAL.");
-        _walWriteTime = _meter.CreateHistogram<double>("chronik.wal.write.duration", "s", "Time to encode and write one gathered write.");
-        _walSyncTime = _meter.CreateHistogram<double>("chronik.wal.sync.duration", "s", "Time of one sync of the WAL.");
-        _checkpointTime = _meter.CreateHistogram<double>("chronik.checkpoint.duration", "s", "Time to make checkpoints durable.");
+        _walWriteTime = _meter.CreateDurationHistogram("chronik.wal.write.duration", "Time to encode and write one gathered write.");
+        _walSyncTime = _meter.CreateDurationHistogram("chronik.wal.sync.duration", "Time of one sync of the WAL.");
+        _checkpointTime = _meter.CreateDurationHistogram("chronik.checkpoint.duration", "Time to make checkpoints durable.");
     }
 
     public void Written(long bytes, int appends, TimeSpan time)

@@ -50,6 +50,20 @@ public sealed class ChronikHostTests : IDisposable
     }
 
     [Fact]
+    public async Task Durations_are_in_buckets_of_seconds_and_every_metric_says_what_it_is()
+    {
+        await using var host = await StartAsync();
+        await host.Ready.WaitAsync(Patience);
+        var metrics = (await GetAsync(host, "/metrics")).Text;
+        var lines = metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var helped = lines.Where(l => l.StartsWith("# HELP ", StringComparison.Ordinal)).Select(l => l.Split(' ')[2]).ToHashSet();
+        Assert.All(lines.Where(l => l.StartsWith("# TYPE ", StringComparison.Ordinal)), l => Assert.Contains(l.Split(' ')[2], helped));
+        var syncs = lines.Where(l => l.StartsWith("chronik_wal_sync_duration_seconds_bucket", StringComparison.Ordinal)).ToList();
+        Assert.Contains(syncs, l => l.Contains("le=\"0.001\"", StringComparison.Ordinal));
+        Assert.DoesNotContain(syncs, l => l.Contains("le=\"7500\"", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_node_starts_again_on_its_folder()
     {
         string cluster;
