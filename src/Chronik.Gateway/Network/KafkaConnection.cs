@@ -37,6 +37,7 @@ internal sealed class KafkaConnection
     private MemoryLease _lease;
     private volatile bool _waitsForRoom;
     private long _arrivingSinceMs;
+    private long _owingSinceMs;
     private int _size;
     private int _received;
     private long _lastActivityMs = Environment.TickCount64;
@@ -85,6 +86,17 @@ internal sealed class KafkaConnection
         ? TimeSpan.FromMilliseconds(Environment.TickCount64 - since)
         : TimeSpan.Zero;
 
+    /// <summary>For how long a large answer, or what it will be made of, has been held here; zero when there is none.</summary>
+    public TimeSpan Owing => Volatile.Read(ref _owingSinceMs) is > 0 and var since
+        ? TimeSpan.FromMilliseconds(Environment.TickCount64 - since)
+        : TimeSpan.Zero;
+
+    /// <summary>Memory for a large answer was taken.</summary>
+    public void LargeIsOwed() => Volatile.Write(ref _owingSinceMs, Environment.TickCount64);
+
+    /// <summary>Memory for a large answer was given back.</summary>
+    public void NothingLargeIsOwed() => Volatile.Write(ref _owingSinceMs, 0);
+
     /// <summary>Says that something was asked or answered.</summary>
     public void Touch() => Volatile.Write(ref _lastActivityMs, Environment.TickCount64);
 
@@ -114,7 +126,18 @@ internal sealed class KafkaConnection
     /// <summary>Reads until the client is done or the connection is aborted; returns when the actor has ended too.</summary>
     public async Task RunAsync()
     {
-        IActorRef actor = await _actor.Task.WaitAsync(_context.ConnectionClosed).ConfigureAwait(false);
+        IActorRef actor;
+        try
+        {
+            actor = await _actor.Task.WaitAsync(_context.ConnectionClosed).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // The client was gone before the actor was there. If the actor still comes, it is told so and ends.
+            _ = TellLateActorAsync();
+            return;
+        }
+
         bool orderly = false;
 
         // When the server stops it asks for an end first: what was read is answered, nothing more is read.
@@ -136,6 +159,12 @@ internal sealed class KafkaConnection
         }
 
         await _finished.Task.ConfigureAwait(false);
+    }
+
+    private async Task TellLateActorAsync()
+    {
+        IActorRef actor = await _actor.Task.ConfigureAwait(false);
+        actor.Tell(InputEnded.Broken, ActorRefs.NoSender);
     }
 
     private async Task<bool> ReadAsync(IActorRef actor)
