@@ -46,6 +46,19 @@ public sealed record GatewayLimits
     public TimeSpan RequestMemoryPatience { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>
+    /// Elements of all arrays in one request. A request with more is malformed. Small elements become much larger objects, so the bytes of
+    /// a request do not bound what it costs. Too small: clients of many partitions fail. Fixed.
+    /// </summary>
+    public int MaxRequestElements { get; init; } = 100_000;
+
+    /// <summary>
+    /// Memory, over all connections, for what large requests are decoded into and for large answers until they have been sent. What finds
+    /// no room costs its connection; small requests with small answers are not counted. A connection that has not read its large answer for
+    /// <see cref="RequestMemoryPatience"/> is closed once half of it is in use. Fixed.
+    /// </summary>
+    public long MaxAnswerMemory { get; init; } = 256L << 20;
+
+    /// <summary>
     /// A connection on which no request has been completed for so long is closed, Kafka's <c>connections.max.idle.ms</c>. It also ends
     /// clients that send half a request, or never read their answers. Key: <c>max-idle</c>.
     /// </summary>

@@ -32,6 +32,7 @@ public sealed class GatewayServices
         Log = log;
         Time = time;
         RequestMemory = new MemoryBudget(settings.Limits.EffectiveRequestMemory, BufferPool.BlockBytes(settings.Limits.MaxRequestBytes));
+        AnswerMemory = new MemoryBudget(settings.Limits.MaxAnswerMemory, reserve: 0);
         Sessions = new FetchSessions(settings.Limits, time);
         Apis = new ApiTable(this);
     }
@@ -51,6 +52,9 @@ public sealed class GatewayServices
     /// <summary>Bytes of requests that are being received or answered.</summary>
     public long RequestBytesInUse => RequestMemory.InUse;
 
+    /// <summary>Bytes of large decoded requests and of large answers that have not been sent.</summary>
+    public long AnswerBytesInUse => AnswerMemory.InUse;
+
     /// <summary>Where request bodies live.</summary>
     internal BufferPool Buffers { get; }
 
@@ -65,6 +69,9 @@ public sealed class GatewayServices
 
     /// <summary>The memory of all requests.</summary>
     internal MemoryBudget RequestMemory { get; }
+
+    /// <summary>The memory of all large decoded requests and large answers.</summary>
+    internal MemoryBudget AnswerMemory { get; }
 
     /// <summary>The fetch sessions.</summary>
     internal FetchSessions Sessions { get; }

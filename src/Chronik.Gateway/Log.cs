@@ -30,6 +30,16 @@ internal static partial class Log
 
     [LoggerMessage(
         Level = LogLevel.Warning,
+        Message = "closing {Remote}: no room for its request or answer: large ones have {Bytes} bytes together")]
+    public static partial void NoRoom(ILogger log, EndPoint? remote, long bytes);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
+        Message = "closing {Remote}: it has not read its answer for {Limit} while large ones are short of their {Bytes} bytes")]
+    public static partial void NotReading(ILogger log, EndPoint? remote, TimeSpan limit, long bytes);
+
+    [LoggerMessage(
+        Level = LogLevel.Warning,
         Message = "closing {Remote}: its request has been arriving for longer than {Limit} while others wait for memory ({Key} = {Bytes})")]
     public static partial void TooSlow(ILogger log, EndPoint? remote, TimeSpan limit, string key, long bytes);
 }

@@ -19,6 +19,7 @@ public ref struct KafkaReader
     private readonly ReadOnlyMemory<byte> _memory;
     private readonly ReadOnlySpan<byte> _span;
     private int _position;
+    private readonly int _maxElements;
     private int _elementsLeft;
 
     /// <summary>Starts at the first byte of <paramref name="frame"/>.</summary>
@@ -28,11 +29,15 @@ public ref struct KafkaReader
     {
         _memory = frame;
         _span = frame.Span;
+        _maxElements = maxElements;
         _elementsLeft = maxElements;
     }
 
     /// <summary>How many bytes were read.</summary>
     public readonly int Position => _position;
+
+    /// <summary>How many elements the arrays that were read have together.</summary>
+    public readonly int Elements => _maxElements - _elementsLeft;
 
     /// <summary>How many bytes are left.</summary>
     public readonly int Remaining => _span.Length - _position;

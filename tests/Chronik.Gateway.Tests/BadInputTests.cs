@@ -272,6 +272,61 @@ public sealed class BadInputTests
         await host.UntilMemoryIsFree();
     }
 
+    [Fact]
+    public async Task A_request_of_very_many_elements_closes_the_connection()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync(new GatewayLimits { MaxRequestElements = 1_000 });
+        await CostsOnlyItselfAsync(host, KafkaClient.Frame(Api, 1, 1, writer =>
+        {
+            writer.WriteInt32(1_001);
+            for (int i = 0; i < 1_001; i++) writer.WriteInt16(0);
+        }));
+        Assert.True(host.Log.Has("1001 elements"));
+    }
+
+    [Fact]
+    public async Task Large_requests_and_answers_that_nobody_reads_are_bounded_over_all_connections()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync(
+            new GatewayLimits { MaxAnswerMemory = 4 << 20, RequestMemoryPatience = TimeSpan.FromSeconds(1) });
+        host.Node.CreateTopic("t");
+        var attackers = new List<KafkaClient>();
+        for (int i = 0; i < 20; i++)
+        {
+            // A long poll of many partitions, which waits while its decoded request is held.
+            FetchRequest poll = KafkaClient.Fetch("t", 0);
+            poll.MaxWaitMs = 60_000;
+            FetchRequest.FetchPartition partition = poll.Topics[0].Partitions[0];
+            for (int more = 0; more < 4_000; more++) poll.Topics[0].Partitions.Add(partition);
+            KafkaClient attacker = await host.ConnectAsync();
+            attackers.Add(attacker);
+            await attacker.SendAsync(poll, 12);
+        }
+
+        await GatewayHost.Until(() => host.Log.Has("no room for its request or answer"), "the memory for answers was full");
+        Assert.True(host.Services.AnswerBytesInUse <= 4 << 20);
+        await AssertServesAsync(host);
+        await GatewayHost.Until(() => host.Services.AnswerBytesInUse <= 2 << 20, "those that hold much for long were closed");
+        foreach (KafkaClient attacker in attackers) attacker.Dispose();
+        await GatewayHost.Until(() => host.Services.AnswerBytesInUse == 0, "everything was given back");
+    }
+
+    [Fact]
+    public async Task A_storm_of_connections_that_end_at_once_leaves_nothing()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync();
+        for (int i = 0; i < 300; i++)
+        {
+            using KafkaClient client = await host.ConnectAsync();
+            client.Socket.LingerState = new LingerOption(true, 0);
+        }
+
+        await GatewayHost.Until(() => host.Services.Metrics.Connections == 0, "all are gone");
+        await AssertServesAsync(host);
+        Assert.False(host.Log.Has("Unhandled exception"));
+        Assert.False(host.Log.Has("its connection failed"));
+    }
+
     internal static async Task AssertServesAsync(GatewayHost host)
     {
         using KafkaClient client = await host.ConnectAsync();

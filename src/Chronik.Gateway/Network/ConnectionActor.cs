@@ -88,6 +88,11 @@ internal sealed class ConnectionActor : UntypedActor
         {
             Close("the client is gone");
         }
+        catch (NoRoomException)
+        {
+            LogNoRoom();
+            Close("no room for the answer");
+        }
         catch (Exception e)
         {
             Log.Failed(_connection.Services.Log, e, _connection.Remote);
@@ -151,6 +156,11 @@ internal sealed class ConnectionActor : UntypedActor
             Log.Malformed(_connection.Services.Log, _connection.Remote, request.Key, request.Version, e.Message);
             request.Close("malformed request");
         }
+        catch (NoRoomException) when (!request.IsDone)
+        {
+            LogNoRoom();
+            request.Close("no room for the request");
+        }
         catch (Exception e) when (!request.IsDone)
         {
             Log.HandlerFailed(_connection.Services.Log, e, request.Api, request.Version);
@@ -158,6 +168,12 @@ internal sealed class ConnectionActor : UntypedActor
         }
 
         request.HandlerReturned();
+    }
+
+    private void LogNoRoom()
+    {
+        GatewayServices services = _connection.Services;
+        Log.NoRoom(services.Log, _connection.Remote, services.Limits.MaxAnswerMemory);
     }
 
     // Returns whether something was sent completely, so that more may start.
@@ -175,7 +191,16 @@ internal sealed class ConnectionActor : UntypedActor
                 continue;
             }
 
-            first.Encode();
+            try
+            {
+                first.Encode();
+            }
+            catch
+            {
+                first.Release();
+                throw;
+            }
+
             _sender.Enqueue(first);
             _unsent++;
         }
@@ -212,6 +237,7 @@ internal sealed class ConnectionActor : UntypedActor
             request.Operation?.Dispose();
             request.Operation = null;
             if (request.IsDone) request.Release();
+            else request.GiveBackAnswerMemory();
         }
     }
 

@@ -14,6 +14,16 @@ internal interface IResponseSource
     (IResponseMessage? Response, string? CloseReason) MakeResponse();
 }
 
+/// <summary>A large request or answer finds no room; it costs its connection.</summary>
+internal sealed class NoRoomException : Exception
+{
+    /// <summary>Says so.</summary>
+    public NoRoomException()
+        : base("the memory for large requests and answers is in use")
+    {
+    }
+}
+
 /// <summary>
 /// One request from its arrival until its response has been sent. It is its own message: the reader tells it to the connection
 /// actor when it has arrived, and a handler that answers from another thread tells it again.
@@ -28,6 +38,12 @@ internal sealed class Request : IDeadLetterSuppression
     private const int Started = 1;
     private const int Done = 2;
 
+    // What an element of a request costs as an object, with its part of the handler's work and of the answer; measured, roughly.
+    private const int BytesPerElement = 256;
+
+    // What costs less is not counted: that is nearly everything, and connections are bounded.
+    private const int CountedFrom = 64 << 10;
+
     private readonly int _size;
     private readonly MemoryLease _lease;
     private readonly long _receivedAt = Stopwatch.GetTimestamp();
@@ -35,6 +51,7 @@ internal sealed class Request : IDeadLetterSuppression
     private KafkaWriter? _writer;
     private IResponseSource? _source;
     private int _state;
+    private long _counted;
 
     /// <summary>Takes over the reader's reference to the frame.</summary>
     public Request(KafkaConnection connection, PooledBuffer frame, MemoryLease lease, int size)
@@ -92,13 +109,15 @@ internal sealed class Request : IDeadLetterSuppression
 
     /// <summary>Reads the header and the body.</summary>
     /// <exception cref="ProtocolException">The bytes are not such a request.</exception>
+    /// <exception cref="NoRoomException">It is large, and the memory for such is in use.</exception>
     public TRequest Decode<TRequest>()
         where TRequest : IMessage<TRequest>
     {
-        var reader = new KafkaReader(Frame.Memory[.._size]);
+        var reader = new KafkaReader(Frame.Memory[.._size], Connection.Services.Limits.MaxRequestElements);
         ClientId = RequestDecoder.ReadHeader(ref reader).ClientId ?? "";
         TRequest body = TRequest.Read(ref reader, Version);
         reader.RequireEnd();
+        Count((long)reader.Elements * BytesPerElement);
         return body;
     }
 
@@ -154,6 +173,7 @@ internal sealed class Request : IDeadLetterSuppression
     }
 
     /// <summary>Writes the response into <see cref="Parts"/>.</summary>
+    /// <exception cref="NoRoomException">It is large, and the memory for such is in use.</exception>
     public void Encode()
     {
         ApiInfo api = ApiCatalog.Get(Api);
@@ -163,7 +183,15 @@ internal sealed class Request : IDeadLetterSuppression
         if (api.ResponseHeaderVersion(Version) > 0) _writer.WriteUnsignedVarint(0);
         Response!.Write(_writer, ResponseVersion);
         _writer.EndFrame(start);
-        foreach (ResponseChunk chunk in _writer.Chunks) Parts.Add(PartOf(chunk));
+        long bytes = 0;
+        foreach (ResponseChunk chunk in _writer.Chunks)
+        {
+            ResponsePart part = PartOf(chunk);
+            bytes += part.Bytes.Length;
+            Parts.Add(part);
+        }
+
+        Count(bytes);
     }
 
     /// <summary>The response has left, or never will.</summary>
@@ -174,6 +202,16 @@ internal sealed class Request : IDeadLetterSuppression
         _writer = null;
         Parts.Clear();
         Connection.Gate.Leave(_size);
+        GiveBackAnswerMemory();
+    }
+
+    /// <summary>Nobody will read the answer, even if one is still being made. Idempotent; for the connection actor only.</summary>
+    public void GiveBackAnswerMemory()
+    {
+        if (_counted == 0) return;
+        Connection.Services.AnswerMemory.Give(new MemoryLease(_counted, IsReserve: false));
+        _counted = 0;
+        Connection.NothingLargeIsOwed();
     }
 
     /// <summary>Counts the answered request.</summary>
@@ -182,6 +220,14 @@ internal sealed class Request : IDeadLetterSuppression
         int bytes = 0;
         foreach (ResponsePart part in CollectionsMarshal.AsSpan(Parts)) bytes += part.Length;
         Connection.Services.Metrics.Answered(Api, _receivedAt, bytes);
+    }
+
+    private void Count(long bytes)
+    {
+        if (bytes < CountedFrom) return;
+        if (!Connection.Services.AnswerMemory.TryTake(bytes)) throw new NoRoomException();
+        _counted += bytes;
+        Connection.LargeIsOwed();
     }
 
     private static ResponsePart PartOf(ResponseChunk chunk)
