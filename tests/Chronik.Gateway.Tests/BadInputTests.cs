@@ -312,6 +312,18 @@ public sealed class BadInputTests
     }
 
     [Fact]
+    public async Task A_partition_that_a_fetch_names_many_times_is_asked_for_once()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync();
+        host.Node.CreateTopic("t");
+        using KafkaClient client = await host.ConnectAsync();
+        FetchRequest fetch = KafkaClient.Fetch("t", 0);
+        FetchRequest.FetchPartition partition = fetch.Topics[0].Partitions[0];
+        for (int more = 0; more < 1_000; more++) fetch.Topics[0].Partitions.Add(partition);
+        Assert.Single((await client.CallAsync(fetch, 12)).Responses[0].Partitions);
+    }
+
+    [Fact]
     public async Task A_storm_of_connections_that_end_at_once_leaves_nothing()
     {
         await using GatewayHost host = await GatewayHost.StartAsync();

@@ -33,11 +33,15 @@ internal sealed class FetchHandler(GatewayServices services) : ApiHandler(servic
             ? Services.Sessions.Open(body.Topics.Sum(topic => topic.Partitions.Count), usesIds)
             : null;
         var items = new List<FetchItem>();
+        var named = new HashSet<FetchKey>();
         foreach (FetchRequest.FetchTopic topic in body.Topics)
         {
             foreach (FetchRequest.FetchPartition partition in topic.Partitions)
             {
                 var key = new FetchKey(topic.Topic, new TopicId(topic.TopicId), partition.Partition);
+
+                // Named again it is not asked for again: thousands of waits for one partition would hold up everyone who waits for it.
+                if (!named.Add(key)) continue;
                 FetchItem item = session?.Upsert(key) ?? new FetchItem(key);
                 Fill(item, partition);
                 items.Add(item);
