@@ -2,6 +2,11 @@ using System.Runtime.InteropServices;
 using Chronik.Server;
 using Chronik.Server.Configuration;
 
+// What follows a socket's readiness runs on the thread that noticed it: it frames requests and tells actors, and never blocks. That saves a
+// change of threads per receive, about a tenth of the time and of the CPU of small requests. Read once, before the first socket is made.
+const string InlineCompletions = "DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS";
+if (Environment.GetEnvironmentVariable(InlineCompletions) is null) Environment.SetEnvironmentVariable(InlineCompletions, "1");
+
 try
 {
     if (CommandLine.Parse(args, out var text) is not { } options)
