@@ -9,7 +9,6 @@ using Chronik.Gateway;
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions;
-using Chronik.Persistence;
 using Chronik.Server.Configuration;
 using Chronik.Storage;
 using Microsoft.AspNetCore.Connections;
@@ -222,7 +221,6 @@ public sealed class ChronikHost : IAsyncDisposable
         var system = _app!.Services.GetRequiredService<ActorSystem>();
         var endpoints = KafkaEndpoints.Select(e => new BrokerEndpoint(
             "PLAINTEXT", _options.Gateway.AdvertisedHost ?? e.Address.ToString(), _options.Gateway.AdvertisedPort ?? e.Port));
-        ChronikPersistence.Install(system, _storage!, _buffers);
         _node = ChronikNode.Start(system, _storage!, _buffers, TimeProvider.System, _options.Storage.DataDirectory, new ChronikNodeOptions
         {
             Endpoints = [.. endpoints],
