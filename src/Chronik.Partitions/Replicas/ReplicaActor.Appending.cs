@@ -245,7 +245,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
             append.Request.Answer(new AppendResult(error, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, message));
         }
 
-        foreach ((IActorRef waiting, _) in _deletes) waiting.Tell(new DeleteRecordsResult(error, KafkaOffset.Unknown));
+        foreach (IActorRef waiting in _deletes) waiting.Tell(new DeleteRecordsResult(error, KafkaOffset.Unknown));
         _deletes.Clear();
     }
 

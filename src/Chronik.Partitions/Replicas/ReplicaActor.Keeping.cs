@@ -8,7 +8,7 @@ namespace Chronik.Partitions.Replicas;
 /// <summary>What is kept and what is dropped: checkpoints, retention, DeleteRecords.</summary>
 internal sealed partial class ReplicaActor
 {
-    private readonly List<(IActorRef Waiting, KafkaOffset Before)> _deletes = [];
+    private readonly List<IActorRef> _deletes = []; // Who waits for a deletion to be durable.
     private bool _checkpointing;
     private bool _checkpointAgain;
 
@@ -49,7 +49,7 @@ internal sealed partial class ReplicaActor
         }
 
         // No delete came after this checkpoint began, or there would be another one.
-        foreach ((IActorRef waiting, _) in _deletes) waiting.Tell(new DeleteRecordsResult(KafkaError.None, _log.LogStartOffset));
+        foreach (IActorRef waiting in _deletes) waiting.Tell(new DeleteRecordsResult(KafkaError.None, _log.LogStartOffset));
         _deletes.Clear();
     }
 
@@ -79,7 +79,7 @@ internal sealed partial class ReplicaActor
 
         _log.DeleteBefore(before);
         LogStartMoved();
-        _deletes.Add((Sender, before));
+        _deletes.Add(Sender);
         StartCheckpoint();
     }
 
