@@ -28,7 +28,9 @@ public static partial class BrokerConfigs
         Own("offset.metadata.max.bytes", ConfigType.Int, "4096", Range(0), "How much metadata may come with a committed offset, in bytes."),
         Own("offsets.retention.minutes", ConfigType.Int, "10080", Range(1), "How long an empty group's offsets are kept."),
         Own("offsets.topic.num.partitions", ConfigType.Int, "50", Range(1), "Partitions of __consumer_offsets when it is created."),
-        Own("offsets.topic.replication.factor", ConfigType.Int, "1", Range(1), "Replicas of __consumer_offsets when it is created."),
+        Own(
+            "offsets.topic.replication.factor", ConfigType.Int, "3", Range(1),
+            "Replicas of __consumer_offsets when it is created; unless it is set, no more than the cluster was meant to have brokers."),
         Own("producer.id.expiration.ms", ConfigType.Int, "86400000", Range(1), "How long an idle producer's state is kept."),
         Own("socket.request.max.bytes", ConfigType.Int, "104857600", Range(1), "The largest request, in bytes."),
     ]).OrderBy(key => key.Name, StringComparer.Ordinal)];

@@ -53,9 +53,6 @@ public sealed record DecisionContext
     /// <summary>Its configuration.</summary>
     public required BrokerSettings Settings { get; init; }
 
-    /// <summary>The nodes that new replicas may be placed on.</summary>
-    public required IReadOnlyCollection<NodeId> LiveBrokers { get; init; }
-
     /// <summary>Where new topic ids come from; never gives the same id twice.</summary>
     public required Func<TopicId> NewTopicId { get; init; }
 }

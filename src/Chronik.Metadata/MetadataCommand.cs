@@ -117,8 +117,32 @@ public sealed record ConfigChange(string Key, ConfigOperation Operation, string?
 /// <param name="Count">How many; 1 or more.</param>
 public sealed record AllocateProducerIds(int Count) : MetadataCommand;
 
-/// <summary>Register a broker, or its new endpoints. Answered by one <see cref="ItemResult"/>.</summary>
+/// <summary>
+/// Register a broker, or its new endpoints; it is live then. Answered by one <see cref="ItemResult"/>: an id that a live broker with
+/// another data directory has is refused with DUPLICATE_BROKER_REGISTRATION.
+/// </summary>
 /// <param name="Id">Its id.</param>
 /// <param name="Endpoints">Where clients reach it; at least one.</param>
 /// <param name="Rack">Its rack, or null.</param>
-public sealed record RegisterBroker(NodeId Id, ImmutableArray<BrokerEndpoint> Endpoints, string? Rack) : MetadataCommand;
+public sealed record RegisterBroker(NodeId Id, ImmutableArray<BrokerEndpoint> Endpoints, string? Rack) : MetadataCommand
+{
+    /// <summary>The id of its data directory.</summary>
+    public Guid Directory { get; init; }
+
+    /// <summary>What it speaks with other brokers.</summary>
+    public ProtocolVersions Protocol { get; init; } = ProtocolVersions.Current;
+}
+
+/// <summary>Note that a broker is not reachable, or that it is again. Answered by one <see cref="ItemResult"/>.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="IsLive">Whether it is there.</param>
+public sealed record ChangeLiveness(NodeId Id, bool IsLive) : MetadataCommand;
+
+/// <summary>
+/// Note that replicas of a broker are complete in its data directory, which is not the one they were placed in. Answered by one
+/// <see cref="ItemResult"/>; partitions that are gone or are not that broker's are passed over.
+/// </summary>
+/// <param name="Id">The broker.</param>
+/// <param name="Directory">Its data directory; the one that it registered with.</param>
+/// <param name="Partitions">The partitions.</param>
+public sealed record MoveReplicas(NodeId Id, Guid Directory, IReadOnlyList<GroupId> Partitions) : MetadataCommand;

@@ -20,8 +20,14 @@ public sealed partial class MetadataImage
         ProducerIdsAllocated allocated => AllocateProducerIds(allocated),
         BrokerRegistered registered => new MetadataImage(this)
         {
-            Brokers = Brokers.SetItem(registered.Id, new BrokerImage(registered.Id, registered.Endpoints, registered.Rack)),
+            Brokers = Brokers.SetItem(registered.Id, new BrokerImage(registered.Id, registered.Endpoints, registered.Rack)
+            {
+                Directory = registered.Directory,
+                Protocol = registered.Protocol,
+            }),
         },
+        BrokerLivenessChanged changed => ChangeLiveness(changed),
+        ReplicasMoved moved => Move(moved),
         MetadataRestated => new MetadataImage { Version = Version + 1 },
         _ => throw new ArgumentException($"no rule for {record.GetType().Name}", nameof(record)),
     };
@@ -44,6 +50,7 @@ public sealed partial class MetadataImage
             Topics = Topics.Add(topic.Name, topic),
             TopicsById = TopicsById.Add(topic.Id, topic),
             ReplicaCounts = Count(topic.Partitions, 1),
+            PreferredCounts = CountPreferred(topic.Partitions, 1),
             NamesByShape = ShapeOf(topic.Name) is { } shape ? NamesByShape.Add(shape, topic.Name) : NamesByShape,
         };
     }
@@ -56,6 +63,7 @@ public sealed partial class MetadataImage
             Topics = Topics.Remove(topic.Name),
             TopicsById = TopicsById.Remove(topic.Id),
             ReplicaCounts = Count(topic.Partitions, -1),
+            PreferredCounts = CountPreferred(topic.Partitions, -1),
             NamesByShape = ShapeOf(topic.Name) is { } shape ? NamesByShape.Remove(shape) : NamesByShape,
         };
     }
@@ -64,7 +72,14 @@ public sealed partial class MetadataImage
     {
         TopicImage topic = TopicOf(added.Id);
         Invariant.Require(added.First == topic.Partitions.Length);
-        return With(topic with { Partitions = topic.Partitions.AddRange(added.Partitions) }, Count(added.Partitions, 1));
+        topic = topic with { Partitions = topic.Partitions.AddRange(added.Partitions) };
+        return new MetadataImage(this)
+        {
+            Topics = Topics.SetItem(topic.Name, topic),
+            TopicsById = TopicsById.SetItem(topic.Id, topic),
+            ReplicaCounts = Count(added.Partitions, 1),
+            PreferredCounts = CountPreferred(added.Partitions, 1),
+        };
     }
 
     private MetadataImage ChangeConfig(ConfigChanged changed)
@@ -72,7 +87,7 @@ public sealed partial class MetadataImage
         if (changed.Resource.Kind == ConfigResourceKind.Topic)
         {
             Invariant.Require(Topics.TryGetValue(changed.Resource.Name, out TopicImage? topic));
-            return With(topic with { Configs = Change(topic.Configs, changed) }, ReplicaCounts);
+            return With(topic with { Configs = Change(topic.Configs, changed) });
         }
 
         ImmutableSortedDictionary<string, string> configs =
@@ -91,11 +106,32 @@ public sealed partial class MetadataImage
         return new MetadataImage(this) { NextProducerId = allocated.NextProducerId };
     }
 
-    private MetadataImage With(TopicImage topic, ImmutableDictionary<NodeId, int> replicaCounts) => new(this)
+    private MetadataImage ChangeLiveness(BrokerLivenessChanged changed)
+    {
+        Invariant.Require(Brokers.TryGetValue(changed.Id, out BrokerImage? broker));
+        return new MetadataImage(this) { Brokers = Brokers.SetItem(changed.Id, broker with { IsLive = changed.IsLive }) };
+    }
+
+    private MetadataImage Move(ReplicasMoved moved)
+    {
+        TopicImage topic = TopicOf(moved.Topic);
+        ImmutableArray<PartitionImage>.Builder partitions = topic.Partitions.ToBuilder();
+        foreach (int number in moved.Partitions)
+        {
+            Invariant.Require(number >= 0 && number < partitions.Count);
+            PartitionImage partition = partitions[number];
+            int at = partition.Replicas.IndexOf(moved.Id);
+            Invariant.Require(at >= 0);
+            partitions[number] = partition with { Directories = partition.Directories.SetItem(at, moved.Directory) };
+        }
+
+        return With(topic with { Partitions = partitions.MoveToImmutable() });
+    }
+
+    private MetadataImage With(TopicImage topic) => new(this)
     {
         Topics = Topics.SetItem(topic.Name, topic),
         TopicsById = TopicsById.SetItem(topic.Id, topic),
-        ReplicaCounts = replicaCounts,
     };
 
     private TopicImage TopicOf(TopicId id)
@@ -114,6 +150,14 @@ public sealed partial class MetadataImage
         foreach (PartitionImage partition in partitions)
             foreach (NodeId replica in partition.Replicas)
                 counts[replica] = counts.GetValueOrDefault(replica) + by;
+        return counts.ToImmutable();
+    }
+
+    private ImmutableDictionary<NodeId, int> CountPreferred(ImmutableArray<PartitionImage> partitions, int by)
+    {
+        ImmutableDictionary<NodeId, int>.Builder counts = PreferredCounts.ToBuilder();
+        foreach (PartitionImage partition in partitions)
+            counts[partition.Replicas[0]] = counts.GetValueOrDefault(partition.Replicas[0]) + by;
         return counts.ToImmutable();
     }
 }

@@ -12,7 +12,15 @@ public sealed partial class MetadataImage
         List<MetadataRecord> records = [new MetadataRestated()];
         if (ClusterId.Length > 0) records.Add(new ClusterFormed(ClusterId));
         foreach (BrokerImage broker in Brokers.Values.OrderBy(broker => broker.Id.Value))
-            records.Add(new BrokerRegistered(broker.Id, broker.Endpoints, broker.Rack));
+        {
+            records.Add(new BrokerRegistered(broker.Id, broker.Endpoints, broker.Rack)
+            {
+                Directory = broker.Directory,
+                Protocol = broker.Protocol,
+            });
+            if (!broker.IsLive) records.Add(new BrokerLivenessChanged(broker.Id, IsLive: false));
+        }
+
         foreach (TopicImage topic in Topics.Values.OrderBy(topic => topic.Name, StringComparer.Ordinal))
             records.Add(new TopicCreated(topic.Name, topic.Id, topic.Partitions, topic.Configs));
         foreach (string broker in BrokerConfigs.Keys.Order(StringComparer.Ordinal))

@@ -5,7 +5,18 @@ namespace Chronik.Metadata;
 
 /// <summary>One partition of a topic.</summary>
 /// <param name="Replicas">The nodes that hold it, the preferred leader first. They are the voters of its Raft group.</param>
-public sealed record PartitionImage(ImmutableArray<NodeId> Replicas);
+/// <param name="Directories">
+/// The data directory that each of these nodes had when the replica was placed there (KIP-858), in the same order;
+/// <see cref="Guid.Empty"/> where it is not known. A node that has another one now has lost what it had promised.
+/// </param>
+public sealed record PartitionImage(ImmutableArray<NodeId> Replicas, ImmutableArray<Guid> Directories)
+{
+    /// <summary>A partition whose directories are not known.</summary>
+    public PartitionImage(ImmutableArray<NodeId> replicas)
+        : this(replicas, [.. new Guid[replicas.Length]])
+    {
+    }
+}
 
 /// <summary>One topic.</summary>
 public sealed record TopicImage
@@ -39,7 +50,46 @@ public readonly record struct BrokerEndpoint(string Listener, string Host, int P
 /// <param name="Id">Its id.</param>
 /// <param name="Endpoints">Its listeners; at least one.</param>
 /// <param name="Rack">Its rack, or null.</param>
-public sealed record BrokerImage(NodeId Id, ImmutableArray<BrokerEndpoint> Endpoints, string? Rack);
+public sealed record BrokerImage(NodeId Id, ImmutableArray<BrokerEndpoint> Endpoints, string? Rack)
+{
+    /// <summary>The id of its data directory; empty when it registered before directories had one.</summary>
+    public Guid Directory { get; init; }
+
+    /// <summary>What it speaks with other brokers.</summary>
+    public ProtocolVersions Protocol { get; init; } = ProtocolVersions.First;
+
+    /// <summary>
+    /// Whether it was reachable when the controller last looked; nothing is placed on a broker that was not. It registers again when it is
+    /// back.
+    /// </summary>
+    public bool IsLive { get; init; } = true;
+
+    /// <summary>Whether it registered with just this.</summary>
+    internal bool IsAs(BrokerImage other) =>
+        Rack == other.Rack
+        && Directory == other.Directory
+        && Protocol == other.Protocol
+        && IsLive == other.IsLive
+        && Endpoints.SequenceEqual(other.Endpoints);
+}
+
+/// <summary>The versions of the protocol between brokers that one of them speaks. Two can work together when the ranges overlap.</summary>
+/// <param name="Min">The oldest.</param>
+/// <param name="Max">The newest.</param>
+public readonly record struct ProtocolVersions(int Min, int Max)
+{
+    /// <summary>What the first version speaks.</summary>
+    public static readonly ProtocolVersions First = new(1, 1);
+
+    /// <summary>What this version speaks.</summary>
+    public static readonly ProtocolVersions Current = new(1, 1);
+
+    /// <summary>Whether there is a version that both speak.</summary>
+    public bool Overlaps(ProtocolVersions other) => Min <= other.Max && other.Min <= Max;
+
+    /// <inheritdoc/>
+    public override string ToString() => Min == Max ? $"{Min}" : $"{Min} to {Max}";
+}
 
 /// <summary>
 /// The cluster's metadata at one point of the metadata log. Immutable: readers take a reference and see one consistent state.
@@ -70,6 +120,7 @@ public sealed partial class MetadataImage
         BrokerConfigs = from.BrokerConfigs;
         NextProducerId = from.NextProducerId;
         ReplicaCounts = from.ReplicaCounts;
+        PreferredCounts = from.PreferredCounts;
         NamesByShape = from.NamesByShape;
     }
 
@@ -101,6 +152,12 @@ public sealed partial class MetadataImage
 
     /// <summary>How many replicas each node holds.</summary>
     public ImmutableDictionary<NodeId, int> ReplicaCounts { get; private init; } = ImmutableDictionary<NodeId, int>.Empty;
+
+    /// <summary>Of how many partitions each node is the preferred leader.</summary>
+    public ImmutableDictionary<NodeId, int> PreferredCounts { get; private init; } = ImmutableDictionary<NodeId, int>.Empty;
+
+    /// <summary>How many brokers are live.</summary>
+    public int LiveCount => Brokers.Values.Count(broker => broker.IsLive);
 
     /// <summary>
     /// Topic names with '.' or '_' in them, by their name with every '.' made '_': two such names would share a metric name.

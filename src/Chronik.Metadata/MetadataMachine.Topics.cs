@@ -68,7 +68,6 @@ public static partial class MetadataMachine
     private static Refusal? ChoosePartitions(Draft draft, NewTopic topic, out ImmutableArray<PartitionImage> partitions)
     {
         partitions = [];
-        DecisionContext context = draft.Context;
         if (topic.PartitionCount is 0 or < -1)
         {
             string message = $"Number of partitions must be larger than 0, or -1 for num.partitions; it is {topic.PartitionCount}.";
@@ -84,16 +83,7 @@ public static partial class MetadataMachine
 
         int count = topic.PartitionCount > 0 ? topic.PartitionCount : Default(draft, "num.partitions");
         int factor = topic.ReplicationFactor > 0 ? topic.ReplicationFactor : Default(draft, "default.replication.factor");
-        if (factor > context.LiveBrokers.Count)
-        {
-            string message = $"The target replication factor of {factor} cannot be reached because " +
-                             $"only {context.LiveBrokers.Count} broker(s) are live.";
-            return new(KafkaError.InvalidReplicationFactor, message);
-        }
-
-        Refusal? refusal = RefuseCount(draft, count, factor);
-        if (refusal is null) partitions = Placement.Choose(draft.Image, context.LiveBrokers, count, factor);
-        return refusal;
+        return Choose(draft, count, factor, out partitions);
     }
 
     private static Refusal? TakeAssignments(Draft draft, NewTopic topic, out ImmutableArray<PartitionImage> partitions)
@@ -120,7 +110,7 @@ public static partial class MetadataMachine
                 return new(KafkaError.InvalidReplicaAssignment, $"Partition {assignment.Partition}: {reason}");
         }
 
-        partitions = [.. assignments.Select(assignment => new PartitionImage([.. assignment.Replicas]))];
+        partitions = [.. assignments.Select(assignment => Placement.On(draft.Image, [.. assignment.Replicas]))];
         return null;
     }
 
@@ -197,7 +187,7 @@ public static partial class MetadataMachine
         int count = more.TotalCount - current;
         ImmutableArray<PartitionImage> partitions = [];
         Refusal? refusal = more.Assignments is null
-            ? ChooseMore(draft, topic, count, out partitions)
+            ? Choose(draft, count, topic.ReplicationFactor, out partitions)
             : TakeMore(draft, topic, count, more.Assignments, out partitions);
         if (refusal is null) refusal = RefuseLoad(draft, partitions);
         if (refusal is not null) return Refused(topic.Name, refusal.Error, refusal.Message, topic.Id);
@@ -209,20 +199,21 @@ public static partial class MetadataMachine
         };
     }
 
-    private static Refusal? ChooseMore(
-        Draft draft, TopicImage topic, int count, out ImmutableArray<PartitionImage> partitions)
+    /// <summary>Places new partitions on the brokers that are live, if there are enough.</summary>
+    private static Refusal? Choose(Draft draft, int count, int factor, out ImmutableArray<PartitionImage> partitions)
     {
         partitions = [];
-        IReadOnlyCollection<NodeId> live = draft.Context.LiveBrokers;
-        if (topic.ReplicationFactor > live.Count)
+        int live = draft.Image.LiveCount;
+        if (factor > live)
         {
-            string message = $"The topic's replication factor of {topic.ReplicationFactor} cannot be reached because " +
-                             $"only {live.Count} broker(s) are live.";
+            string message = $"Unable to replicate the partition {factor} time(s): the replication factor of {factor} cannot be reached " +
+                             $"because only {live} broker(s) are live" +
+                             (live < draft.Image.Brokers.Count ? $" of {draft.Image.Brokers.Count} that are registered." : ".");
             return new(KafkaError.InvalidReplicationFactor, message);
         }
 
-        Refusal? refusal = RefuseCount(draft, count, topic.ReplicationFactor);
-        if (refusal is null) partitions = Placement.Choose(draft.Image, live, count, topic.ReplicationFactor);
+        Refusal? refusal = RefuseCount(draft, count, factor);
+        if (refusal is null) partitions = Placement.Choose(draft.Image, count, factor);
         return refusal;
     }
 
@@ -242,7 +233,7 @@ public static partial class MetadataMachine
                 return new(KafkaError.InvalidReplicaAssignment, $"Partition {topic.Partitions.Length + i}: {reason}");
         }
 
-        partitions = [.. assignments.Select(replicas => new PartitionImage([.. replicas]))];
+        partitions = [.. assignments.Select(replicas => Placement.On(draft.Image, [.. replicas]))];
         return null;
     }
 
@@ -253,17 +244,17 @@ public static partial class MetadataMachine
         if (replicas.Count != factor) return $"the assignment has {replicas.Count} replica(s), the topic's other partitions have {factor}.";
         if (replicas.Distinct().Count() != replicas.Count) return "the assignment names a broker twice.";
         foreach (NodeId replica in replicas)
-            if (!draft.Context.LiveBrokers.Contains(replica)) return $"the assignment names broker {replica}, which is not live.";
-        return null;
+            if (!draft.Image.Brokers.ContainsKey(replica)) return $"the assignment names broker {replica}, which is not registered.";
+        return replicas.Any(replica => draft.Image.Brokers[replica].IsLive) ? null : "none of the assignment's brokers is live.";
     }
 
     /// <summary>Refuses, before anything is placed, what could not be held even if it were spread evenly.</summary>
     private static Refusal? RefuseCount(Draft draft, int count, int factor)
     {
         long limit = draft.Context.Settings.MaxPartitionsPerBroker;
-        if ((long)count * factor <= limit * draft.Context.LiveBrokers.Count) return null;
-        string message = $"{count} partition(s) with {factor} replica(s) each are more than " +
-                         $"{draft.Context.LiveBrokers.Count} broker(s) may hold: " +
+        int live = draft.Image.LiveCount;
+        if ((long)count * factor <= limit * live) return null;
+        string message = $"{count} partition(s) with {factor} replica(s) each are more than {live} broker(s) may hold: " +
                          $"the limit is {limit} for each ({BrokerSettings.MaxPartitionsPerBrokerKey}).";
         return new(KafkaError.PolicyViolation, message);
     }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Chronik.Model;
 
 namespace Chronik.Metadata;
@@ -48,6 +49,12 @@ public static partial class MetadataMachine
             case RegisterBroker register:
                 results.Add(Register(draft, register));
                 break;
+            case ChangeLiveness change:
+                results.Add(Change(draft, change));
+                break;
+            case MoveReplicas move:
+                results.Add(Move(draft, move));
+                break;
             default:
                 throw new ArgumentException($"no rule for {command.GetType().Name}", nameof(command));
         }
@@ -83,10 +90,63 @@ public static partial class MetadataMachine
         if (!register.Id.IsSome) return new ItemResult(KafkaError.InvalidRegistration, $"{register.Id} is not a broker id.");
         if (register.Endpoints.IsDefaultOrEmpty || register.Endpoints.Any(endpoint => endpoint.Port is < 1 or > 65535))
             return new ItemResult(KafkaError.InvalidRegistration, $"Broker {register.Id} must have endpoints with ports from 1 to 65535.");
-        bool same = draft.Image.Brokers.TryGetValue(register.Id, out BrokerImage? known)
-                    && known.Rack == register.Rack
-                    && known.Endpoints.SequenceEqual(register.Endpoints);
-        if (!same) draft.Add(new BrokerRegistered(register.Id, register.Endpoints, register.Rack));
+        if (!register.Protocol.Overlaps(ProtocolVersions.Current))
+        {
+            string message = $"Broker {register.Id} speaks versions {register.Protocol} of the brokers' protocol, this cluster " +
+                             $"{ProtocolVersions.Current}.";
+            return new ItemResult(KafkaError.UnsupportedVersion, message);
+        }
+
+        BrokerImage broker = new(register.Id, register.Endpoints, register.Rack)
+        {
+            Directory = register.Directory,
+            Protocol = register.Protocol,
+        };
+        if (draft.Image.Brokers.TryGetValue(register.Id, out BrokerImage? known))
+        {
+            if (known.IsLive && known.Directory != register.Directory && known.Directory != Guid.Empty)
+            {
+                string message = $"Broker {register.Id} is live with data directory {known.Directory}, not {register.Directory}.";
+                return new ItemResult(KafkaError.DuplicateBrokerRegistration, message);
+            }
+
+            if (known.IsAs(broker)) return new ItemResult(KafkaError.None, null);
+        }
+
+        draft.Add(new BrokerRegistered(register.Id, register.Endpoints, register.Rack)
+        {
+            Directory = register.Directory,
+            Protocol = register.Protocol,
+        });
+        return new ItemResult(KafkaError.None, null);
+    }
+
+    private static ItemResult Change(Draft draft, ChangeLiveness change)
+    {
+        if (!draft.Image.Brokers.TryGetValue(change.Id, out BrokerImage? broker))
+            return new ItemResult(KafkaError.BrokerIdNotRegistered, $"No broker has the id {change.Id}.");
+        if (broker.IsLive != change.IsLive) draft.Add(new BrokerLivenessChanged(change.Id, change.IsLive));
+        return new ItemResult(KafkaError.None, null);
+    }
+
+    private static ItemResult Move(Draft draft, MoveReplicas move)
+    {
+        if (draft.Image.Brokers.GetValueOrDefault(move.Id)?.Directory != move.Directory)
+            return new ItemResult(KafkaError.InvalidRegistration, $"Broker {move.Id} is not registered with {move.Directory}.");
+        foreach (IGrouping<TopicId, GroupId> groups in move.Partitions.Distinct().GroupBy(group => group.Topic))
+        {
+            if (!draft.Image.TopicsById.TryGetValue(groups.Key, out TopicImage? topic)) continue;
+            ImmutableArray<int> moved = [.. groups.Select(group => group.Partition).Where(IsElsewhere).Order()];
+            if (moved.Length > 0) draft.Add(new ReplicasMoved(move.Id, move.Directory, topic.Id, moved));
+
+            bool IsElsewhere(int number)
+            {
+                if (number < 0 || number >= topic.Partitions.Length) return false;
+                int at = topic.Partitions[number].Replicas.IndexOf(move.Id);
+                return at >= 0 && topic.Partitions[number].Directories[at] != move.Directory;
+            }
+        }
+
         return new ItemResult(KafkaError.None, null);
     }
 

@@ -18,8 +18,6 @@ public sealed class MetadataFormatException(string message) : Exception(message)
 /// </remarks>
 public static class MetadataRecordCodec
 {
-    private const byte Version = 0;
-
     private enum RecordType : byte
     {
         ClusterFormed = 1,
@@ -30,7 +28,17 @@ public static class MetadataRecordCodec
         ProducerIdsAllocated = 6,
         BrokerRegistered = 7,
         MetadataRestated = 8,
+        BrokerLivenessChanged = 9,
+        ReplicasMoved = 10,
     }
+
+    /// <summary>The version that a type is written in, and the newest that is read.</summary>
+    private static byte VersionOf(RecordType type) => type switch
+    {
+        // 1: the directories of replicas and brokers, the protocol of brokers.
+        RecordType.TopicCreated or RecordType.PartitionsAdded or RecordType.BrokerRegistered => 1,
+        _ => 0,
+    };
 
     /// <summary>The bytes of a record.</summary>
     public static byte[] ToBytes(MetadataRecord record)
@@ -89,6 +97,22 @@ public static class MetadataRecordCodec
                 }
 
                 writer.String(registered.Rack);
+                writer.Guid(registered.Directory);
+                writer.Number(registered.Protocol.Min);
+                writer.Number(registered.Protocol.Max);
+                break;
+            case BrokerLivenessChanged changed:
+                writer.Header(RecordType.BrokerLivenessChanged);
+                writer.Number(changed.Id.Value);
+                writer.Number(changed.IsLive ? 1 : 0);
+                break;
+            case ReplicasMoved moved:
+                writer.Header(RecordType.ReplicasMoved);
+                writer.Number(moved.Id.Value);
+                writer.Guid(moved.Directory);
+                writer.Guid(moved.Topic.Value);
+                writer.Number(moved.Partitions.Length);
+                foreach (int partition in moved.Partitions) writer.Number(partition);
                 break;
             case MetadataRestated:
                 writer.Header(RecordType.MetadataRestated);
@@ -108,18 +132,26 @@ public static class MetadataRecordCodec
         FieldReader reader = new(bytes);
         byte type = reader.Byte();
         byte version = reader.Byte();
-        if (version > Version)
-            throw new MetadataFormatException($"metadata record of type {type} has version {version}; this broker reads up to {Version}");
+        byte newest = VersionOf((RecordType)type);
+        if (version > newest)
+            throw new MetadataFormatException($"metadata record of type {type} has version {version}; this broker reads up to {newest}");
         MetadataRecord record = (RecordType)type switch
         {
             RecordType.ClusterFormed => new ClusterFormed(reader.String()),
-            RecordType.TopicCreated => new TopicCreated(reader.String(), new TopicId(reader.Guid()), reader.Partitions(), reader.Configs()),
+            RecordType.TopicCreated => new TopicCreated(reader.String(), new TopicId(reader.Guid()), reader.Partitions(version), reader.Configs()),
             RecordType.TopicDeleted => new TopicDeleted(new TopicId(reader.Guid())),
-            RecordType.PartitionsAdded => new PartitionsAdded(new TopicId(reader.Guid()), reader.Int(), reader.Partitions()),
+            RecordType.PartitionsAdded => new PartitionsAdded(new TopicId(reader.Guid()), reader.Int(), reader.Partitions(version)),
             RecordType.ConfigChanged => new ConfigChanged(
                 new ConfigResource((ConfigResourceKind)reader.Int(), reader.String()), reader.String(), reader.NullableString()),
             RecordType.ProducerIdsAllocated => new ProducerIdsAllocated(reader.Number()),
-            RecordType.BrokerRegistered => new BrokerRegistered(new NodeId(reader.Int()), reader.Endpoints(), reader.NullableString()),
+            RecordType.BrokerRegistered => new BrokerRegistered(new NodeId(reader.Int()), reader.Endpoints(), reader.NullableString())
+            {
+                Directory = version >= 1 ? reader.Guid() : Guid.Empty,
+                Protocol = version >= 1 ? new ProtocolVersions(reader.Int(), reader.Int()) : ProtocolVersions.First,
+            },
+            RecordType.BrokerLivenessChanged => new BrokerLivenessChanged(new NodeId(reader.Int()), reader.Number() != 0),
+            RecordType.ReplicasMoved => new ReplicasMoved(
+                new NodeId(reader.Int()), reader.Guid(), new TopicId(reader.Guid()), reader.Numbers()),
             RecordType.MetadataRestated => new MetadataRestated(),
             _ => throw new MetadataFormatException($"metadata record type {type} is not known to this broker"),
         };
@@ -129,7 +161,7 @@ public static class MetadataRecordCodec
 
     private readonly ref struct FieldWriter(ArrayBufferWriter<byte> buffer)
     {
-        public void Header(RecordType type) => buffer.Write([(byte)type, Version]);
+        public void Header(RecordType type) => buffer.Write([(byte)type, VersionOf(type)]);
 
         public void Number(long value)
         {
@@ -171,6 +203,8 @@ public static class MetadataRecordCodec
             {
                 Number(partition.Replicas.Length);
                 foreach (NodeId replica in partition.Replicas) Number(replica.Value);
+                Invariant.Require(partition.Directories.Length == partition.Replicas.Length);
+                foreach (Guid directory in partition.Directories) Guid(directory);
             }
         }
     }
@@ -212,17 +246,27 @@ public static class MetadataRecordCodec
 
         public string String() => NullableString() ?? throw new MetadataFormatException("metadata record lacks a text");
 
-        public ImmutableArray<PartitionImage> Partitions()
+        public ImmutableArray<PartitionImage> Partitions(byte version)
         {
             ImmutableArray<PartitionImage>.Builder partitions = ImmutableArray.CreateBuilder<PartitionImage>(Count());
             for (int i = partitions.Capacity; i > 0; i--)
             {
-                ImmutableArray<NodeId>.Builder replicas = ImmutableArray.CreateBuilder<NodeId>(Count());
-                for (int j = replicas.Capacity; j > 0; j--) replicas.Add(new NodeId(Int()));
-                partitions.Add(new PartitionImage(replicas.MoveToImmutable()));
+                int factor = Count();
+                ImmutableArray<NodeId>.Builder replicas = ImmutableArray.CreateBuilder<NodeId>(factor);
+                for (int j = factor; j > 0; j--) replicas.Add(new NodeId(Int()));
+                partitions.Add(version >= 1
+                    ? new PartitionImage(replicas.MoveToImmutable(), Guids(factor))
+                    : new PartitionImage(replicas.MoveToImmutable()));
             }
 
             return partitions.MoveToImmutable();
+        }
+
+        public ImmutableArray<int> Numbers()
+        {
+            ImmutableArray<int>.Builder numbers = ImmutableArray.CreateBuilder<int>(Count());
+            for (int i = numbers.Capacity; i > 0; i--) numbers.Add(Int());
+            return numbers.MoveToImmutable();
         }
 
         public ImmutableSortedDictionary<string, string> Configs()
@@ -253,6 +297,13 @@ public static class MetadataRecordCodec
             return count >= 0 && count <= _rest.Length
                 ? count
                 : throw new MetadataFormatException($"metadata record claims {count} items in {_rest.Length} bytes");
+        }
+
+        private ImmutableArray<Guid> Guids(int count)
+        {
+            ImmutableArray<Guid>.Builder guids = ImmutableArray.CreateBuilder<Guid>(count);
+            for (int i = 0; i < count; i++) guids.Add(Guid());
+            return guids.MoveToImmutable();
         }
 
         private ReadOnlySpan<byte> Take(int length)

@@ -209,17 +209,7 @@ public sealed class ChronikNode : IBrokerNode
         coordinator.Ask<IResponseMessage>(new GroupRequest(request, version, origin), Timeout.InfiniteTimeSpan);
 
     private Task<IReadOnlyList<ItemResult>> CreateOffsetsTopicAsync() => SubmitAsync(
-        new CreateTopics(
-        [
-            new NewTopic
-            {
-                Name = TopicNames.ConsumerOffsets,
-                PartitionCount = BrokerConfigs.IntValue(_metadata, Id, Settings, "offsets.topic.num.partitions"),
-                ReplicationFactor = BrokerConfigs.IntValue(_metadata, Id, Settings, "offsets.topic.replication.factor"),
-                Configs = [KeyValuePair.Create<string, string?>(TopicConfigs.CleanupPolicy, "compact")],
-            },
-        ]),
-        OffsetsTopicTimeout);
+        new CreateTopics([InternalTopics.ConsumerOffsets(_metadata, Id, Settings, expected: 1)]), OffsetsTopicTimeout);
 
     private void Publish(MetadataImage image)
     {

@@ -27,6 +27,7 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
         var options = new StorageOptions { DataDirectory = folder, OwnThreads = false };
         _storage = NodeStorage.Open(options, Id, null, disk, buffers, TimeProvider.System);
         Change(new FormCluster("fake-cluster"));
+        Change(new RegisterBroker(Id, [new BrokerEndpoint("PLAINTEXT", "localhost", 9092)], null));
     }
 
     public NodeId Id { get; } = new(7);
@@ -112,7 +113,6 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
             {
                 Self = Id,
                 Settings = Settings,
-                LiveBrokers = [Id],
                 NewTopicId = () => new TopicId(Guid.NewGuid()),
             };
             Decision decision = MetadataMachine.Decide(_image, command, context);

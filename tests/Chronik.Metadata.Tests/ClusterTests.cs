@@ -59,6 +59,87 @@ public sealed class ClusterTests
     }
 
     [Fact]
+    public void An_id_belongs_to_one_directory_while_its_broker_is_live()
+    {
+        Guid first = new(1, 0, 0, new byte[8]);
+        Guid second = new(2, 0, 0, new byte[8]);
+        World.Granted(_world.Register(3, directory: first));
+        World.Refused(_world.Register(3, directory: second), KafkaError.DuplicateBrokerRegistration, "3", $"{first}", $"{second}");
+        _world.Fence(3);
+        Assert.False(_world.Image.Brokers[new NodeId(3)].IsLive);
+        World.Granted(_world.Register(3, directory: second));
+        Assert.True(_world.Image.Brokers[new NodeId(3)].IsLive);
+        Assert.Equal(second, _world.Image.Brokers[new NodeId(3)].Directory);
+    }
+
+    [Fact]
+    public void A_broker_of_the_first_version_gets_its_directory_when_it_registers_again()
+    {
+        World.Granted(_world.Register(3));
+        World.Granted(_world.Register(3, directory: Guid.NewGuid()));
+        Assert.NotEqual(Guid.Empty, _world.Image.Brokers[new NodeId(3)].Directory);
+    }
+
+    [Fact]
+    public void A_broker_that_speaks_another_protocol_is_refused()
+    {
+        RegisterBroker newer = new(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "a", 1)], null) { Protocol = new ProtocolVersions(7, 9) };
+        World.Refused(_world.Do(newer).Results[0], KafkaError.UnsupportedVersion, "7 to 9", $"{ProtocolVersions.Current}");
+        World.Granted(_world.Do(newer with { Protocol = new ProtocolVersions(1, 9) }).Results[0]);
+    }
+
+    [Fact]
+    public void Liveness_is_of_brokers_that_are_known_and_changes_once()
+    {
+        World.Refused(_world.Do(new ChangeLiveness(new NodeId(3), false)).Results[0], KafkaError.BrokerIdNotRegistered, "3");
+        World.Granted(_world.Register(3));
+        Assert.Empty(_world.Do(new ChangeLiveness(new NodeId(3), true)).Records);
+        _world.Fence(3);
+        Assert.Empty(_world.Do(new ChangeLiveness(new NodeId(3), false)).Records);
+        World.Granted(_world.Do(new ChangeLiveness(new NodeId(3), true)).Results[0]);
+        Assert.Equal(1, _world.Image.LiveCount);
+    }
+
+    [Fact]
+    public void Replicas_move_to_the_directory_that_their_broker_has_now()
+    {
+        World world = new(0);
+        Guid[] directories = [Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid()];
+        for (int id = 0; id < 2; id++) world.Register(id, directory: directories[id]);
+        TopicId topic = world.Create("t", 3, 2).Id;
+        Assert.All(world.Image.TopicsById[topic].Partitions, partition =>
+            Assert.Equal(partition.Replicas.Select(replica => directories[replica.Value]), partition.Directories));
+
+        MoveReplicas move = new(new NodeId(1), directories[2], [new GroupId(topic, 2), new GroupId(topic, 0), new GroupId(topic, 9)]);
+        World.Refused(world.Do(move).Results[0], KafkaError.InvalidRegistration, "1");
+        world.Fence(1);
+        World.Granted(world.Register(1, directory: directories[2]));
+        World.Granted(world.Do(move).Results[0]);
+        Assert.Empty(world.Do(move).Records);
+        for (int number = 0; number < 3; number++)
+        {
+            PartitionImage partition = world.Image.TopicsById[topic].Partitions[number];
+            Assert.Equal(directories[0], partition.Directories[partition.Replicas.IndexOf(new NodeId(0))]);
+            Assert.Equal(directories[number == 1 ? 1 : 2], partition.Directories[partition.Replicas.IndexOf(new NodeId(1))]);
+        }
+    }
+
+    [Fact]
+    public void The_offsets_topic_has_three_replicas_where_there_are_three_brokers_to_be()
+    {
+        World world = new(1);
+        Assert.Equal(1, Factor(1));
+        Assert.Equal(3, Factor(3));
+        Assert.Equal(3, Factor(5));
+        world.Register(1);
+        Assert.Equal(2, Factor(1));
+        Assert.Equal(5, Factor(1, new BrokerSettings([new("offsets.topic.replication.factor", "5")])));
+
+        int Factor(int expected, BrokerSettings? settings = null) =>
+            InternalTopics.ConsumerOffsets(world.Image, new NodeId(0), settings ?? new BrokerSettings(), expected).ReplicationFactor;
+    }
+
+    [Fact]
     public void A_record_that_does_not_fit_the_image_is_a_damaged_log()
     {
         TopicId id = new(Guid.Parse("00000000-0000-0000-0000-0000000000aa"));

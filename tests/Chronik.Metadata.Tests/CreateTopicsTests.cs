@@ -147,7 +147,7 @@ public sealed class CreateTopicsTests
     {
         World world = new();
         World.Refused(world.Create("__cluster_metadata"), KafkaError.InvalidRequest, "__cluster_metadata");
-        World.Granted(world.Create(InternalTopics.ConsumerOffsets(world.Image, world.Context.Self, world.Context.Settings)));
+        World.Granted(world.Create(InternalTopics.ConsumerOffsets(world.Image, world.Context.Self, world.Context.Settings, 1)));
         Assert.Equal(50, world.Image.Topics["__consumer_offsets"].Partitions.Length);
         Assert.True(world.Config("__consumer_offsets").IsCompacted);
         Assert.False(world.Config("__consumer_offsets").IsDeleted);

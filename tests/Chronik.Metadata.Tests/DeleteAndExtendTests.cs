@@ -129,8 +129,8 @@ public sealed class CreatePartitionsTests
     {
         World world = new(2);
         world.Create("t", 1, 2);
-        world.Context = world.Context with { LiveBrokers = World.Nodes(0) };
-        World.Refused(world.Extend("t", 2), KafkaError.InvalidReplicationFactor, "factor of 2", "only 1");
+        world.Fence(1);
+        World.Refused(world.Extend("t", 2), KafkaError.InvalidReplicationFactor, "factor of 2", "only 1", "of 2");
     }
 
     [Fact]

@@ -9,7 +9,7 @@ public sealed class RecordTests
     private static readonly TopicId Topic = new(Guid.Parse("01234567-89ab-cdef-0123-456789abcdef"));
 
     private static readonly ImmutableArray<PartitionImage> Partitions =
-        [new([new NodeId(0), new NodeId(2)]), new([new NodeId(int.MaxValue)])];
+        [new([new NodeId(0), new NodeId(2)], [Guid.Empty, Topic.Value]), new([new NodeId(int.MaxValue)])];
 
     private static readonly MetadataRecord[] Records =
     [
@@ -21,7 +21,14 @@ public sealed class RecordTests
         new ConfigChanged(ConfigResource.AllBrokers, "k", null),
         new ProducerIdsAllocated(long.MaxValue),
         new BrokerRegistered(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "h", 9092), new BrokerEndpoint("X", "", 1)], "rack"),
-        new BrokerRegistered(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "h", 9092)], null),
+        new BrokerRegistered(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "h", 9092)], null)
+        {
+            Directory = Topic.Value,
+            Protocol = new ProtocolVersions(2, 300),
+        },
+        new BrokerLivenessChanged(new NodeId(3), IsLive: true),
+        new BrokerLivenessChanged(new NodeId(3), IsLive: false),
+        new ReplicasMoved(new NodeId(3), Topic.Value, Topic, [0, 7]),
     ];
 
     public static TheoryData<int> All() => [.. Enumerable.Range(0, Records.Length)];
@@ -77,9 +84,24 @@ public sealed class RecordTests
     {
         TopicCreated created = new(
             "t", TopicId.ClusterMetadata, [new([new NodeId(2), new NodeId(1)])], ImmutableSortedDictionary<string, string>.Empty);
-        Assert.Equal("0200" + "0274" + "00000000000000000000000000000001" + "02040402" + "00", Hex(created));
+        string directories = new('0', 64);
+        Assert.Equal("0201" + "0274" + "00000000000000000000000000000001" + "02040402" + directories + "00", Hex(created));
         Assert.Equal("0600A001", Hex(new ProducerIdsAllocated(80)));
         Assert.Equal("050008" + "00" + "026B" + "01", Hex(new ConfigChanged(ConfigResource.AllBrokers, "k", null)));
+    }
+
+    [Fact]
+    public void Records_of_the_first_version_are_still_read()
+    {
+        TopicCreated created = (TopicCreated)Read("0200" + "0274" + "00000000000000000000000000000001" + "02040402" + "00");
+        Assert.Equal(World.Nodes(2, 1), created.Partitions.Single().Replicas);
+        Assert.Equal(new Guid[2], created.Partitions.Single().Directories.ToArray());
+        PartitionsAdded added = (PartitionsAdded)Read("0400" + "00000000000000000000000000000001" + "06" + "02" + "0204");
+        Assert.Equal((3, 2), (added.First, added.Partitions.Single().Replicas.Single().Value));
+        BrokerRegistered registered = (BrokerRegistered)Read("0700" + "02" + "02" + "0241" + "0268" + "D08D01" + "01");
+        Assert.Equal((1, Guid.Empty, ProtocolVersions.First), (registered.Id.Value, registered.Directory, registered.Protocol));
+        Assert.Equal(new BrokerEndpoint("A", "h", 9064), registered.Endpoints.Single());
+        Assert.Null(registered.Rack);
     }
 
     [Fact]
@@ -145,6 +167,9 @@ public sealed class RecordTests
                 case 4:
                     world.Change(ConfigResource.OfBroker(new NodeId(random.Next(4))), ("log.roll.ms", operation, "5"));
                     break;
+                case 5 when random.Next(4) == 0:
+                    world.Do(new ChangeLiveness(new NodeId(random.Next(3)), random.Next(2) == 0));
+                    break;
                 default:
                     world.Do(new AllocateProducerIds(random.Next(0, 5)));
                     break;
@@ -161,6 +186,9 @@ public sealed class RecordTests
         Dictionary<NodeId, int> counts = image.Topics.Values
             .SelectMany(topic => topic.Partitions).SelectMany(partition => partition.Replicas).CountBy(node => node).ToDictionary();
         foreach ((NodeId node, int count) in image.ReplicaCounts) Assert.True(count == counts.GetValueOrDefault(node), $"seed {seed}");
+        counts = image.Topics.Values
+            .SelectMany(topic => topic.Partitions).Select(partition => partition.Replicas[0]).CountBy(node => node).ToDictionary();
+        foreach ((NodeId node, int count) in image.PreferredCounts) Assert.True(count == counts.GetValueOrDefault(node), $"seed {seed}");
     }
 
     private static string Show(object value) => JsonSerializer.Serialize(value, value.GetType());
@@ -178,6 +206,8 @@ public sealed class RecordTests
         Configs = image.BrokerConfigs.OrderBy(configs => configs.Key, StringComparer.Ordinal),
         Counts = image.ReplicaCounts.OrderBy(count => count.Key.Value).Select(count => $"{count.Key}={count.Value}"),
     });
+
+    private static MetadataRecord Read(string hex) => MetadataRecordCodec.Read(Convert.FromHexString(hex));
 
     private static string Hex(MetadataRecord record) => Convert.ToHexString(MetadataRecordCodec.ToBytes(record));
 }

@@ -13,11 +13,9 @@ internal sealed class World
         {
             Self = new NodeId(0),
             Settings = settings ?? new BrokerSettings(),
-            LiveBrokers = [.. Enumerable.Range(0, brokers).Select(id => new NodeId(id))],
             NewTopicId = () => new TopicId(new Guid(++_ids, 7, 7, [0, 0, 0, 0, 0, 0, 0, 1])),
         };
-        foreach (NodeId broker in Context.LiveBrokers)
-            Do(new RegisterBroker(broker, [new BrokerEndpoint("PLAINTEXT", "localhost", 9092 + broker.Value)], null));
+        for (int id = 0; id < brokers; id++) Register(id);
     }
 
     public MetadataImage Image { get; private set; } = MetadataImage.Empty;
@@ -37,6 +35,12 @@ internal sealed class World
 
         return decision;
     }
+
+    public ItemResult Register(int id, string? rack = null, Guid directory = default) => Do(
+        new RegisterBroker(new NodeId(id), [new BrokerEndpoint("PLAINTEXT", "localhost", 9092 + id)], rack) { Directory = directory })
+        .Results.Single();
+
+    public void Fence(int id) => Granted(Do(new ChangeLiveness(new NodeId(id), IsLive: false)).Results.Single());
 
     public TopicResult Create(string name, int partitions = -1, int factor = -1, params (string Key, string? Value)[] configs) =>
         Create(new NewTopic { Name = name, PartitionCount = partitions, ReplicationFactor = factor, Configs = Pairs(configs) });

@@ -41,7 +41,6 @@ internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
         {
             Self = setup.Node.Self,
             Settings = setup.Settings,
-            LiveBrokers = [setup.Node.Self],
             NewTopicId = () => new TopicId(Guid.NewGuid()),
         };
         Context.System.EventStream.Subscribe(Self, typeof(LeadershipChanged));
