@@ -11,8 +11,8 @@ internal sealed class ProposeGathered
     public static readonly ProposeGathered Instance = new();
 }
 
-/// <summary>To a replica, from the WAL thread: the entries up to <paramref name="Last"/> are durable, or will never be.</summary>
-internal sealed record DiskDone(LogIndex Last, Term Term, Exception? Failure);
+/// <summary>To a replica, from the WAL thread: its writes up to this number are durable, or will never be.</summary>
+internal sealed record DiskDone(ulong WriteNumber, Exception? Failure);
 
 /// <summary>To a replica, from the ticker.</summary>
 internal sealed class Tick

@@ -13,6 +13,9 @@ public enum RaftRole : byte
 
     /// <summary>Leads: accepts proposals.</summary>
     Leader = 2,
+
+    /// <summary>Asks whether it would be elected, before it begins a term (thesis, 9.6).</summary>
+    PreCandidate = 3,
 }
 
 /// <summary>One member's view of one group's consensus. Pure: the same inputs give the same effects.</summary>
@@ -32,20 +35,24 @@ public enum RaftRole : byte
 public sealed class RaftCore
 {
     private readonly NodeId _self;
-    private readonly VoterSet _voters;
+    private readonly VoterSet? _voters;
+    private readonly Queue<(ulong Number, LogIndex Last)> _pendingWrites = new();
     private readonly RaftLog _log;
     private readonly int _electionTimeoutTicks;
     private ulong _random;
     private HardState _hardState;
     private int _ticksWithoutLeader;
     private int _ticksToElection;
+    private ulong _writeNumber;
 
     /// <summary>A member as it comes back from its disk: a follower that knows no leader.</summary>
     public RaftCore(RaftOptions options, RaftRestart restart)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.ElectionTimeoutTicks, 1);
         _self = options.Self;
-        _voters = new VoterSet(options.Voters);
+        Membership = restart.Membership;
+        IsRecovering = restart.IsRecovering;
+        _voters = Membership.Voters.IsEmpty ? null : new VoterSet(Membership.Voters);
         _electionTimeoutTicks = options.ElectionTimeoutTicks;
         _random = options.Seed + (ulong)options.Self.Value;
         _hardState = restart.HardState;
@@ -93,6 +100,35 @@ public sealed class RaftCore
     /// </summary>
     public bool HasCommittedInTerm => Role == RaftRole.Leader && _log.TermAt(CommitIndex) == Term;
 
+    /// <summary>Who belongs to the group, as of <see cref="LastIndex"/>.</summary>
+    public Membership Membership { get; private set; }
+
+    /// <summary>Whether the group sleeps here: it needs no ticks.</summary>
+    public bool IsAsleep { get; private set; }
+
+    /// <summary>Whether this member has forgotten things and neither votes nor counts (<see cref="RaftRestart.IsRecovering"/>).</summary>
+    public bool IsRecovering { get; private set; }
+
+    /// <summary>
+    /// Whether this member leads and has heard from a majority within the minimum election timeout, so that hardly anybody else can lead
+    /// already. A hint: what must be exact asks with <see cref="RaftInput.ReadIndex"/>.
+    /// </summary>
+    public bool HasQuorumContact => Role == RaftRole.Leader;
+
+    /// <summary>Who belonged to the group as of an entry from <see cref="FirstIndex"/> - 1 to <see cref="LastIndex"/>.</summary>
+    public Membership MembershipAt(LogIndex index)
+    {
+        Invariant.Require(index >= _log.Base && index <= LastIndex);
+        return Membership;
+    }
+
+    /// <summary>What this leader knows of another member; false when it does not lead or the node is no other member.</summary>
+    public bool TryGetProgress(NodeId peer, out PeerProgress progress)
+    {
+        progress = default;
+        return false;
+    }
+
     /// <summary>The term of an entry from <see cref="FirstIndex"/> - 1 to <see cref="LastIndex"/>.</summary>
     public Term TermAt(LogIndex index) => _log.TermAt(index);
 
@@ -109,11 +145,15 @@ public sealed class RaftCore
                 Propose(input.Proposals!, effects);
                 break;
             case RaftInput.InputKind.DiskDone:
-                DiskDone(input.Index, input.Term, effects);
+                DiskDone(input.Number, effects);
                 break;
+            default:
+                throw new NotSupportedException($"{input.Kind} is not there yet");
         }
 
         if (_hardState != before.HardState) effects.HardState = _hardState;
+        if (effects.HasWrite) _pendingWrites.Enqueue((++_writeNumber, LastIndex));
+        effects.WriteNumber = _writeNumber;
         effects.RoleChanged = Role != before.Role || Leader != before.Leader || Term != before.HardState.Term;
         Check(before);
     }
@@ -130,7 +170,7 @@ public sealed class RaftCore
 
     private void Tick(RaftEffects effects)
     {
-        if (Role == RaftRole.Leader || !_voters.Contains(_self)) return;
+        if (Role == RaftRole.Leader || _voters is null || !_voters.Contains(_self)) return;
         _ticksWithoutLeader++;
         if (_voters.IsOnly(_self) || _ticksWithoutLeader >= _ticksToElection) Campaign(effects);
     }
@@ -144,7 +184,7 @@ public sealed class RaftCore
         _hardState = new HardState(Term.Next, _self);
         Role = RaftRole.Candidate;
         Leader = NodeId.None;
-        _voters.Reset();
+        _voters!.Reset();
         _voters.Grant(_self);
         DrawElectionTimeout();
         if (_voters.IsElected()) Lead(effects);
@@ -157,7 +197,7 @@ public sealed class RaftCore
     {
         Role = RaftRole.Leader;
         Leader = _self;
-        _voters.Matched(_self, DurableIndex);
+        _voters!.Matched(_self, DurableIndex);
         Append(EntryKind.NoOp, NextOffset, BufferSlice.Empty, effects);
     }
 
@@ -183,13 +223,17 @@ public sealed class RaftCore
         effects.Append.Add(entry);
     }
 
-    private void DiskDone(LogIndex lastIndex, Term term, RaftEffects effects)
+    private void DiskDone(ulong number, RaftEffects effects)
     {
-        Invariant.Require(lastIndex > DurableIndex && lastIndex <= LastIndex);
-        Invariant.Require(_log.TermAt(lastIndex) == term);
-        DurableIndex = lastIndex;
+        Invariant.Require(number <= _writeNumber && _pendingWrites.Count > 0 && number >= _pendingWrites.Peek().Number);
+        while (_pendingWrites.TryPeek(out (ulong Number, LogIndex Last) write) && write.Number <= number)
+        {
+            DurableIndex = write.Last;
+            _pendingWrites.Dequeue();
+        }
+
         if (Role != RaftRole.Leader) return;
-        _voters.Matched(_self, lastIndex);
+        _voters!.Matched(_self, DurableIndex);
         AdvanceCommit(effects);
     }
 
@@ -199,7 +243,7 @@ public sealed class RaftCore
     /// </summary>
     private void AdvanceCommit(RaftEffects effects)
     {
-        LogIndex quorum = _voters.QuorumMatch();
+        LogIndex quorum = _voters!.QuorumMatch();
         if (quorum <= CommitIndex || _log.TermAt(quorum) != Term) return;
         for (LogIndex index = CommitIndex.Next; index <= quorum; index = index.Next) effects.Committed.Add(_log.Unapplied(index));
         CommitIndex = quorum;

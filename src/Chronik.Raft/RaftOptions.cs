@@ -8,20 +8,44 @@ public sealed record RaftOptions
     /// <summary>This node.</summary>
     public required NodeId Self { get; init; }
 
-    /// <summary>The nodes whose majority elects and commits. A node that is not among them never stands for election.</summary>
-    public required IReadOnlyList<NodeId> Voters { get; init; }
-
     /// <summary>
     /// How many ticks without a leader make a voter stand for election; each wait is drawn from [n, 2n). Too small: healthy leaders are
     /// deposed by a pause. Too large: a dead leader is missed for that long. A group's only voter does not wait.
     /// </summary>
     public int ElectionTimeoutTicks { get; init; } = 10;
 
+    /// <summary>Every how many ticks a leader that is awake speaks to its followers; well below the election timeout.</summary>
+    public int HeartbeatTicks { get; init; } = 2;
+
+    /// <summary>
+    /// For how many ticks after a confirmed round a leader grants reads without asking again; 0: it always asks. Must be below
+    /// <see cref="ElectionTimeoutTicks"/> by more than clocks can drift apart in that time.
+    /// </summary>
+    public int LeaseTicks { get; init; }
+
+    /// <summary>
+    /// After how many ticks without work a group sleeps: no ticks, no heartbeats, until something happens. 0: never. The shell must then
+    /// report lost nodes (<see cref="RaftInput.PeerLost"/>), since a sleeping group does not notice.
+    /// </summary>
+    public int QuiesceTicks { get; init; } = 100;
+
+    /// <summary>How many appends may be on their way to one follower.</summary>
+    public int InflightMessages { get; init; } = 32;
+
+    /// <summary>How many bytes of payload may be on their way to one follower; one message may exceed it.</summary>
+    public int InflightBytes { get; init; } = 4 << 20;
+
+    /// <summary>How many bytes of payload one append carries at most, unless a single entry is larger.</summary>
+    public int MessageBytes { get; init; } = 256 << 10;
+
     /// <summary>
     /// Where the randomised waits start from, together with <see cref="Self"/>: members may share it, and the same pair gives the same
     /// waits.
     /// </summary>
     public ulong Seed { get; init; }
+
+    /// <summary>Rules that a test switches off.</summary>
+    internal PlantedFault PlantedFault { get; init; }
 }
 
 /// <summary>What a member finds on its disk when it starts. Everything in it is durable.</summary>
@@ -40,8 +64,20 @@ public sealed class RaftRestart
     public KafkaOffset SnapshotNextOffset { get; init; }
 
     /// <summary>
+    /// The members as of the checkpoint (<see cref="RaftCore.MembershipAt"/>); without a checkpoint those that the group began with, the
+    /// same on all of them. <see cref="Membership.Empty"/>: a node that joins, and learns them from the leader.
+    /// </summary>
+    public Membership Membership { get; init; } = Membership.Empty;
+
+    /// <summary>
     /// The entries behind the checkpoint, in order, none missing. They come back as committed entries with the payloads given here, which
-    /// may be empty: the shell then reads the bytes when it applies them.
+    /// may be empty: the shell then reads the bytes when it applies them. Only those of membership changes must be there.
     /// </summary>
     public IReadOnlyList<LogEntry> Entries { get; init; } = [];
+
+    /// <summary>
+    /// Whether this node has lost, or may have lost, something that it once made durable: votes, entries. It then neither votes nor
+    /// stands nor counts until a leader knows that nothing it may have forgotten matters any more (<see cref="RaftEffects.Recovered"/>).
+    /// </summary>
+    public bool IsRecovering { get; init; }
 }

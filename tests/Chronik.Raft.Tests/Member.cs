@@ -6,20 +6,22 @@ namespace Chronik.Raft.Tests;
 internal sealed class Member
 {
     private readonly RaftOptions _options;
-    private readonly Queue<(HardState? HardState, LogEntry[] Entries)> _writes = new();
+    private readonly Membership _voters;
+    private readonly Queue<(ulong Number, HardState? HardState, LogEntry[] Entries)> _writes = new();
     private readonly List<LogEntry> _durableEntries = [];
     private HardState _durableState = new(Term.Zero, NodeId.None);
     private (LogIndex Index, Term Term, KafkaOffset NextOffset) _checkpoint;
 
     public Member(params int[] voters)
-        : this(new RaftOptions { Self = new NodeId(1), Voters = [.. voters.Select(id => new NodeId(id))] })
+        : this(new RaftOptions { Self = new NodeId(1) }, voters)
     {
     }
 
-    public Member(RaftOptions options)
+    public Member(RaftOptions options, params int[] voters)
     {
         _options = options;
-        Core = new RaftCore(options, new RaftRestart());
+        _voters = new Membership([.. voters.Select(id => new NodeId(id))]);
+        Core = new RaftCore(options, new RaftRestart { Membership = _voters });
     }
 
     public RaftCore Core { get; private set; }
@@ -50,17 +52,16 @@ internal sealed class Member
     /// <summary>The oldest write becomes durable; the core is told of its last entry.</summary>
     public void FinishWrite()
     {
-        Persist();
-        Effects.Clear();
-        if (_durableEntries.Count > 0) Step(RaftInput.DiskDone(_durableEntries[^1].Index, _durableEntries[^1].Term));
+        Step(RaftInput.DiskDone(Persist()));
     }
 
     /// <summary>The oldest write becomes durable, but the core never hears of it.</summary>
-    public void Persist()
+    public ulong Persist()
     {
-        (HardState? hardState, LogEntry[] entries) = _writes.Dequeue();
+        (ulong number, HardState? hardState, LogEntry[] entries) = _writes.Dequeue();
         _durableState = hardState ?? _durableState;
         _durableEntries.AddRange(entries);
+        return number;
     }
 
     public void FinishAllWrites()
@@ -87,6 +88,7 @@ internal sealed class Member
         Core = new RaftCore(_options, new RaftRestart
         {
             HardState = _durableState,
+            Membership = _voters,
             SnapshotIndex = _checkpoint.Index,
             SnapshotTerm = _checkpoint.Term,
             SnapshotNextOffset = _checkpoint.NextOffset,
@@ -99,6 +101,6 @@ internal sealed class Member
         Effects.Clear();
         Core.Step(input, Effects);
         Committed.AddRange(Effects.Committed);
-        if (Effects.HasWrite) _writes.Enqueue((Effects.HardState, [.. Effects.Append]));
+        if (Effects.HasWrite) _writes.Enqueue((Effects.WriteNumber, Effects.HardState, [.. Effects.Append]));
     }
 }

@@ -105,7 +105,7 @@ public sealed class PaperTests
         member.Tick();
         member.Propose(1);
         member.Propose(1);
-        member.Step(RaftInput.DiskDone(new LogIndex(3), new Term(1)));
+        member.Step(RaftInput.DiskDone(3));
         Assert.Equal([1L, 2, 3], member.Effects.Committed.Select(entry => entry.Index.Value));
     }
 
@@ -256,8 +256,7 @@ public sealed class PaperTests
         HashSet<int> waits = [];
         for (ulong seed = 0; seed < 50; seed++)
         {
-            NodeId[] voters = [new(1), new(2), new(3)];
-            Member member = new(new RaftOptions { Self = new NodeId(1), Voters = voters, ElectionTimeoutTicks = 10, Seed = seed });
+            Member member = new(new RaftOptions { Self = new NodeId(1), ElectionTimeoutTicks = 10, Seed = seed }, 1, 2, 3);
             int ticks = 0;
             while (member.Core.Role == RaftRole.Follower)
             {
@@ -280,11 +279,11 @@ public sealed class PaperTests
     [Fact]
     public void Members_that_share_a_seed_wait_differently_5_2()
     {
-        NodeId[] voters = [.. Enumerable.Range(1, 5).Select(id => new NodeId(id))];
+        int[] voters = [1, 2, 3, 4, 5];
         HashSet<int> waits = [];
-        foreach (NodeId self in voters)
+        foreach (int self in voters)
         {
-            Member member = new(new RaftOptions { Self = self, Voters = voters, ElectionTimeoutTicks = 100, Seed = 1 });
+            Member member = new(new RaftOptions { Self = new NodeId(self), ElectionTimeoutTicks = 100, Seed = 1 }, voters);
             int ticks = 0;
             for (; member.Core.Role == RaftRole.Follower; ticks++) member.Tick();
             waits.Add(ticks);

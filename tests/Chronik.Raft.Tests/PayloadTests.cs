@@ -24,7 +24,7 @@ public sealed class PayloadTests
     [Fact]
     public void An_applied_payload_is_forgotten()
     {
-        RaftCore core = new(new RaftOptions { Self = new NodeId(1), Voters = [new NodeId(1)] }, new RaftRestart());
+        RaftCore core = new(new RaftOptions { Self = new NodeId(1) }, new RaftRestart { Membership = new Membership([new NodeId(1)]) });
         WeakReference buffer = CommitOne(core);
         core.Applied(core.CommitIndex);
         GC.Collect();
@@ -35,7 +35,7 @@ public sealed class PayloadTests
     [Fact]
     public void Steps_in_the_steady_state_allocate_nothing()
     {
-        RaftCore core = new(new RaftOptions { Self = new NodeId(1), Voters = [new NodeId(1)] }, new RaftRestart());
+        RaftCore core = new(new RaftOptions { Self = new NodeId(1) }, new RaftRestart { Membership = new Membership([new NodeId(1)]) });
         RaftEffects effects = new();
         core.Step(RaftInput.Tick(), effects);
         ProposedEntry[] proposal = new ProposedEntry[1];
@@ -50,8 +50,9 @@ public sealed class PayloadTests
         proposal[0] = new ProposedEntry(EntryKind.Batch, core.NextOffset + 16, BufferSlice.Empty);
         effects.Clear();
         core.Step(RaftInput.Propose(proposal), effects);
+        ulong write = effects.WriteNumber;
         effects.Clear();
-        core.Step(RaftInput.DiskDone(core.LastIndex, core.Term), effects);
+        core.Step(RaftInput.DiskDone(write), effects);
         core.Applied(core.CommitIndex);
         core.Compact(core.CommitIndex);
     }
@@ -63,7 +64,7 @@ public sealed class PayloadTests
         RaftEffects effects = new();
         core.Step(RaftInput.Tick(), effects);
         core.Step(RaftInput.Propose([new ProposedEntry(EntryKind.Batch, new KafkaOffset(1), buffer.Slice(0, 10))]), effects);
-        core.Step(RaftInput.DiskDone(core.LastIndex, core.Term), effects);
+        core.Step(RaftInput.DiskDone(effects.WriteNumber), effects);
         return new WeakReference(buffer);
     }
 }

@@ -21,6 +21,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
     private long _inflightBytes;
     private long _takenAt; // When the step began that takes what has gathered.
     private int _producersCounted;
+    private ulong _writesCompleted; // Touched by the WAL thread only.
     private LogIndex _releasedThrough; // The batches of appends up to here are in the log, and given back.
 
     /// <summary>
@@ -161,9 +162,8 @@ internal sealed partial class ReplicaActor : IWalCompletion
     /// <summary>On the WAL thread: hands the result to the mailbox.</summary>
     void IWalCompletion.Completed(WalWrite write, Exception? failure)
     {
-        if (write.Entries.Count == 0 && failure is null) return;
-        LogEntry last = write.Entries.Count == 0 ? default : write.Entries[^1];
-        _self.Tell(new DiskDone(last.Index, last.Term, failure), ActorRefs.NoSender);
+        // The core counts its writes as they are asked for, and they complete in that order.
+        _self.Tell(new DiskDone(++_writesCompleted, failure), ActorRefs.NoSender);
     }
 
     /// <summary>Appends what is committed to the log, shows it to readers, then answers the producers.</summary>

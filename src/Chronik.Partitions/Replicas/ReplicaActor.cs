@@ -53,13 +53,14 @@ internal sealed partial class ReplicaActor : UntypedActor
         _epochs = checkpoint is null ? EpochHistory.Empty : ReplicaState.Read(checkpoint.State, _producers);
         _log = node.Storage.OpenLog(spec.Group, LogOptionsOf(_config));
         _core = new RaftCore(
-            new RaftOptions { Self = node.Self, Voters = spec.Voters, Seed = (ulong)spec.Group.GetHashCode() },
+            new RaftOptions { Self = node.Self, Seed = (ulong)spec.Group.GetHashCode() },
             new RaftRestart
             {
                 HardState = recovered?.HardState ?? new HardState(Term.Zero, NodeId.None),
                 SnapshotIndex = checkpoint?.Index ?? LogIndex.Zero,
                 SnapshotTerm = checkpoint?.Term ?? Term.Zero,
                 SnapshotNextOffset = checkpoint?.NextOffset ?? KafkaOffset.Zero,
+                Membership = new Membership([.. spec.Voters]),
                 Entries = recovered?.Entries ?? [],
             });
         _recoveredThrough = _core.LastIndex;
@@ -106,7 +107,7 @@ internal sealed partial class ReplicaActor : UntypedActor
                 Fail(failure);
                 break;
             case DiskDone done:
-                Step(RaftInput.DiskDone(done.Last, done.Term));
+                Step(RaftInput.DiskDone(done.WriteNumber));
                 break;
             case Tick:
                 Step(RaftInput.Tick());
