@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
 using Chronik.Model;
@@ -13,6 +12,8 @@ internal static class IdentityFile
     private const string FormatKey = "format.version";
     private const string ClusterKey = "cluster.id";
     private const string NodeKey = "node.id";
+    private const string DirectoryKey = "directory.id";
+    private const string VotersKey = "metadata.voters";
     private const string Format = "1";
 
     /// <summary>The identity of a directory that has one; throws when it is another than expected.</summary>
@@ -27,27 +28,63 @@ internal static class IdentityFile
         if (node != nodeId.Value.ToString(CultureInfo.InvariantCulture))
             throw new StorageException(
                 $"{path} has {NodeKey} = {node}, but this node's id is {nodeId}: it is another node's data directory");
-        string cluster = Value(values, ClusterKey, path);
-        if (clusterId is not null && clusterId != cluster)
-            throw new StorageException($"{path} has {ClusterKey} = {cluster}, but this node's cluster is {clusterId}");
-        return new NodeIdentity(cluster, nodeId);
+        if (!values.TryGetValue(DirectoryKey, out string? id))
+            return new NodeIdentity(Cluster(Value(values, ClusterKey, path)), nodeId, Guid.Empty, []);
+        if (!Guid.TryParse(id, out Guid directoryId)) throw new StorageException($"{path} has {DirectoryKey} = {id}, which is not an id");
+        return values.TryGetValue(ClusterKey, out string? formed)
+            ? new NodeIdentity(Cluster(formed), nodeId, directoryId, Voters(Value(values, VotersKey, path), path))
+            : new NodeIdentity("", nodeId, directoryId, []);
+
+        string Cluster(string cluster) => clusterId is null || clusterId == cluster
+            ? cluster
+            : throw new StorageException($"{path} has {ClusterKey} = {cluster}, but this node's cluster is {clusterId}");
     }
 
-    /// <summary>Writes the identity of a new directory, as a whole or not at all.</summary>
-    public static NodeIdentity Create(IDisk disk, string directory, NodeId nodeId, string? clusterId)
+    /// <summary>The identity of a new directory, or of one that has none of its own yet.</summary>
+    public static NodeIdentity Make(NodeId nodeId, string? clusterId, bool awaitsCluster)
     {
-        NodeIdentity identity = new(clusterId ?? Base64Url.EncodeToString(Guid.NewGuid().ToByteArray()), nodeId);
-        string text = $"{FormatKey}={Format}\n{ClusterKey}={identity.ClusterId}\n{NodeKey}={nodeId}\n";
+        Guid directoryId = Guid.NewGuid();
+        return awaitsCluster
+            ? new NodeIdentity("", nodeId, directoryId, [])
+            : new NodeIdentity(clusterId ?? NodeIdentity.NewClusterId(), nodeId, directoryId, [new MetadataVoter(nodeId, directoryId)]);
+    }
+
+    /// <summary>Writes an identity, as a whole or not at all.</summary>
+    public static void Write(IDisk disk, string directory, NodeIdentity identity)
+    {
+        StringBuilder text = new();
+        text.Append($"{FormatKey}={Format}\n{NodeKey}={identity.NodeId}\n{DirectoryKey}={identity.DirectoryId}\n");
+        if (identity.IsFormed)
+        {
+            IEnumerable<string> voters = identity.MetadataVoters.Select(voter => $"{voter.Id}:{voter.Directory}");
+            text.Append($"{ClusterKey}={identity.ClusterId}\n{VotersKey}={string.Join(',', voters)}\n");
+        }
+
         string path = Path.Combine(directory, Name);
         using (IDiskFile file = disk.Open(path + ".tmp", DiskOpen.Replace))
         {
-            file.Write(Encoding.UTF8.GetBytes(text), 0);
+            file.Write(Encoding.UTF8.GetBytes(text.ToString()), 0);
             file.Sync();
         }
 
         disk.Rename(path + ".tmp", path);
         disk.SyncDirectory(directory);
-        return identity;
+    }
+
+    private static List<MetadataVoter> Voters(string text, string path)
+    {
+        List<MetadataVoter> voters = [];
+        foreach (string voter in text.Split(','))
+        {
+            int colon = voter.IndexOf(':');
+            if (colon < 0
+                || !int.TryParse(voter.AsSpan(0, colon), NumberStyles.None, CultureInfo.InvariantCulture, out int id)
+                || !Guid.TryParse(voter.AsSpan(colon + 1), out Guid directory))
+                throw new StorageException($"{path} has {VotersKey} = {text}, which is not a list of NODE:DIRECTORY");
+            voters.Add(new MetadataVoter(new NodeId(id), directory));
+        }
+
+        return voters;
     }
 
     private static Dictionary<string, string> Parse(IDisk disk, string path)

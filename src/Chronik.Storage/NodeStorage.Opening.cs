@@ -63,7 +63,10 @@ public sealed partial class NodeStorage
         try
         {
             recovery.Read(ReadCheckpoints(disk, Path.Combine(directory, CheckpointsName)));
-            identity ??= IdentityFile.Create(disk, directory, nodeId, clusterId);
+            if (identity is null)
+                IdentityFile.Write(disk, directory, identity = IdentityFile.Make(nodeId, clusterId, options.AwaitsCluster));
+            else if (identity.DirectoryId == Guid.Empty) // Made before directories had an id, by a cluster of one.
+                IdentityFile.Write(disk, directory, identity = IdentityFile.Make(nodeId, identity.ClusterId, awaitsCluster: false));
             foreach (string name in (string[])[WalName, CheckpointsName, LogsName]) disk.CreateDirectory(Path.Combine(directory, name));
             disk.SyncDirectory(directory);
             recovery.Finish();

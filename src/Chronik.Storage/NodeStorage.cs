@@ -67,7 +67,7 @@ public sealed partial class NodeStorage : IDisposable
     }
 
     /// <summary>Whose directory it is.</summary>
-    public NodeIdentity Identity { get; }
+    public NodeIdentity Identity { get; private set; }
 
     /// <summary>The write-ahead log.</summary>
     public Wal Wal { get; }
@@ -110,6 +110,19 @@ public sealed partial class NodeStorage : IDisposable
     /// while the WAL is over its bounds. Must only hand over.
     /// </summary>
     public event Action<GroupId>? CheckpointWanted;
+
+    /// <summary>
+    /// Writes to the directory which cluster it belongs to; durable when this returns. Once, by one thread: a directory that belongs to
+    /// another cluster refuses.
+    /// </summary>
+    public void Form(string clusterId, IReadOnlyList<MetadataVoter> metadataVoters)
+    {
+        if (Identity.IsFormed && Identity.ClusterId != clusterId)
+            throw new StorageException($"{_options.DataDirectory} belongs to cluster {Identity.ClusterId}, not {clusterId}");
+        NodeIdentity formed = Identity with { ClusterId = clusterId, MetadataVoters = metadataVoters };
+        IdentityFile.Write(_disk, _options.DataDirectory, formed);
+        Identity = formed;
+    }
 
     /// <summary>Takes a group out of <see cref="Recovered"/>, so that its memory can be freed; null when nothing was found of it.</summary>
     public RecoveredGroup? TakeRecovered(GroupId group) => _recovered.TryRemove(group, out RecoveredGroup? found) ? found : null;

@@ -39,6 +39,12 @@ public sealed record StorageOptions
     /// <summary>Bytes of one group in the WAL above which that group is asked for a checkpoint.</summary>
     public long CheckpointBytes { get; init; } = 64L << 20;
 
+    /// <summary>
+    /// Whether a new directory belongs to no cluster until <see cref="NodeStorage.Form"/> says to which. Otherwise it is the only voter of
+    /// a new one.
+    /// </summary>
+    public bool AwaitsCluster { get; init; }
+
     /// <summary>Free disk space in bytes below which <see cref="NodeStorage.HasRoom"/> is false and produce is refused.</summary>
     public long ReserveBytes { get; init; } = 1L << 30;
 

@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using Chronik.Model;
 
 namespace Chronik.Storage;
@@ -12,10 +13,28 @@ public sealed class StorageException : IOException
     }
 }
 
-/// <summary>Whose data directory it is. Written once, to chronik.properties, when the directory is new.</summary>
-/// <param name="ClusterId">The cluster's id, as clients see it.</param>
+/// <summary>
+/// Whose data directory it is. Written to chronik.properties when the directory is new, and once more when its cluster is formed.
+/// </summary>
+/// <param name="ClusterId">The cluster's id, as clients see it; empty until the cluster is formed.</param>
 /// <param name="NodeId">The node's id.</param>
-public sealed record NodeIdentity(string ClusterId, NodeId NodeId);
+/// <param name="DirectoryId">
+/// The directory's own id, made with it: a node whose directory was wiped has another one, and is known by that.
+/// </param>
+/// <param name="MetadataVoters">The first voters of __cluster_metadata, by which the cluster was formed; empty until it is.</param>
+public sealed record NodeIdentity(string ClusterId, NodeId NodeId, Guid DirectoryId, IReadOnlyList<MetadataVoter> MetadataVoters)
+{
+    /// <summary>Whether the directory belongs to a cluster.</summary>
+    public bool IsFormed => ClusterId.Length > 0;
+
+    /// <summary>A cluster id that nobody else has, in the form of Kafka's.</summary>
+    public static string NewClusterId() => Base64Url.EncodeToString(Guid.NewGuid().ToByteArray());
+}
+
+/// <summary>A voter of __cluster_metadata when the cluster was formed.</summary>
+/// <param name="Id">The node.</param>
+/// <param name="Directory">The data directory that it had.</param>
+public readonly record struct MetadataVoter(NodeId Id, Guid Directory);
 
 /// <summary>How far recovery has come.</summary>
 /// <param name="BytesRead">Bytes of the WAL read so far.</param>

@@ -12,11 +12,68 @@ public class NodeStorageTests
     public void A_new_directory_gets_an_identity_and_keeps_it()
     {
         MemoryDisk disk = new();
-        string cluster;
-        using (NodeStorage storage = Make.Open(disk)) cluster = storage.Identity.ClusterId;
-        Assert.Equal(22, cluster.Length);
+        NodeIdentity first;
+        using (NodeStorage storage = Make.Open(disk)) first = storage.Identity;
+        Assert.Equal(22, first.ClusterId.Length);
+        Assert.Equal([new MetadataVoter(new NodeId(1), first.DirectoryId)], first.MetadataVoters);
         using NodeStorage again = Make.Open(disk);
-        Assert.Equal(new NodeIdentity(cluster, new NodeId(1)), again.Identity);
+        Same(first, again.Identity);
+        using NodeStorage other = Make.Open(new MemoryDisk());
+        Assert.NotEqual(first.DirectoryId, other.Identity.DirectoryId);
+    }
+
+    [Fact]
+    public void A_directory_may_wait_for_its_cluster()
+    {
+        MemoryDisk disk = new();
+        Guid directory;
+        MetadataVoter[] voters;
+        using (NodeStorage storage = Make.Open(disk, Make.Small() with { AwaitsCluster = true }))
+        {
+            directory = storage.Identity.DirectoryId;
+            Assert.False(storage.Identity.IsFormed);
+        }
+
+        using (NodeStorage storage = Make.Open(disk))
+        {
+            Assert.Equal((directory, false), (storage.Identity.DirectoryId, storage.Identity.IsFormed));
+            voters = [new MetadataVoter(new NodeId(1), directory), new MetadataVoter(new NodeId(20), Guid.NewGuid())];
+            storage.Form("c", voters);
+            Assert.Throws<StorageException>(() => storage.Form("other", voters));
+            storage.Form("c", voters);
+        }
+
+        using NodeStorage formed = Make.Open(disk.Crash());
+        Same(new NodeIdentity("c", new NodeId(1), directory, voters), formed.Identity);
+    }
+
+    [Fact]
+    public void A_directory_from_before_directories_had_ids_gets_one()
+    {
+        MemoryDisk disk = new();
+        Make.Open(disk).Dispose();
+        using (IDiskFile file = disk.Open("/data/chronik.properties", DiskOpen.Replace))
+            file.Write(Encoding.UTF8.GetBytes("format.version=1\ncluster.id=old\nnode.id=1\n"), 0);
+        NodeIdentity first;
+        using (NodeStorage storage = Make.Open(disk)) first = storage.Identity;
+        Same(new NodeIdentity("old", new NodeId(1), first.DirectoryId, [new MetadataVoter(new NodeId(1), first.DirectoryId)]), first);
+        Assert.NotEqual(Guid.Empty, first.DirectoryId);
+        using NodeStorage again = Make.Open(disk);
+        Same(first, again.Identity);
+    }
+
+    [Theory]
+    [InlineData("directory.id=7\ncluster.id=c\nmetadata.voters=1:7", "directory.id = 7")]
+    [InlineData("directory.id=01234567-89ab-cdef-0123-456789abcdef\ncluster.id=c", "lacks metadata.voters")]
+    [InlineData("directory.id=01234567-89ab-cdef-0123-456789abcdef\ncluster.id=c\nmetadata.voters=1", "metadata.voters = 1,")]
+    [InlineData("directory.id=01234567-89ab-cdef-0123-456789abcdef\ncluster.id=c\nmetadata.voters=x:", "metadata.voters = x:,")]
+    public void A_damaged_identity_is_refused_by_key(string lines, string message)
+    {
+        MemoryDisk disk = new();
+        Make.Open(disk).Dispose();
+        using (IDiskFile file = disk.Open("/data/chronik.properties", DiskOpen.Replace))
+            file.Write(Encoding.UTF8.GetBytes($"format.version=1\nnode.id=1\n{lines}\n"), 0);
+        Refused(disk, 1, null, message);
     }
 
     [Fact]
@@ -278,6 +335,12 @@ public class NodeStorageTests
         Assert.Contains(message, e.Message);
         Assert.DoesNotContain('\n', e.Message);
         Assert.Equal(before, disk.Operations);
+    }
+
+    private static void Same(NodeIdentity expected, NodeIdentity actual)
+    {
+        Assert.Equal(expected.MetadataVoters, actual.MetadataVoters);
+        Assert.Equal(expected, actual with { MetadataVoters = expected.MetadataVoters });
     }
 
     private static void Checkpoint(NodeStorage storage, GroupId group, long index, string state, long next = 0)
