@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 
 namespace Chronik.Model;
 
@@ -10,11 +11,13 @@ namespace Chronik.Model;
 public sealed class PooledBuffer
 {
     private readonly BufferPool _pool;
+    private GCHandle _pin; // Of an array that was not made for a pool, and so is not pinned for good.
     private int _references;
 
-    internal PooledBuffer(BufferPool pool, byte[] array, int sizeClass)
+    internal PooledBuffer(BufferPool pool, byte[] array, int sizeClass, GCHandle pin = default)
     {
         _pool = pool;
+        _pin = pin;
         Array = array;
         SizeClass = sizeClass;
     }
@@ -48,7 +51,9 @@ public sealed class PooledBuffer
     {
         int now = Interlocked.Decrement(ref _references);
         Invariant.Require(now >= 0);
-        if (now == 0) _pool.Return(this);
+        if (now > 0) return;
+        if (_pin.IsAllocated) _pin.Free();
+        _pool.Return(this);
     }
 
     internal void Lend(int length)
@@ -127,6 +132,18 @@ public sealed class BufferPool
         buffer ??= Make(length, sizeClass);
         Interlocked.Add(ref _lentBytes, buffer.Array.Length);
         buffer.Lend(length);
+        return buffer;
+    }
+
+    /// <summary>
+    /// Counts an array that came from elsewhere like a lent block, with one reference, and pins it until the last one is dropped. Nobody may
+    /// write to it from now on. It never becomes a block of the pool.
+    /// </summary>
+    public PooledBuffer Wrap(byte[] array)
+    {
+        PooledBuffer buffer = new(this, array, Unpooled, GCHandle.Alloc(array, GCHandleType.Pinned));
+        Interlocked.Add(ref _lentBytes, array.Length);
+        buffer.Lend(array.Length);
         return buffer;
     }
 

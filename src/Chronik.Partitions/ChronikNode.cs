@@ -7,6 +7,7 @@ using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Controller;
 using Chronik.Partitions.Groups;
+using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
 using Chronik.Persistence;
 using Chronik.Protocol;
@@ -74,7 +75,9 @@ public sealed class ChronikNode : IBrokerNode
         Settings = options.Settings;
         Ticker ticker = new(time, options.TickInterval);
         PartitionMeters meters = new(_directory);
-        NodeContext node = new(storage.Identity.NodeId, storage, buffers, time, ticker, options.Limits, meters);
+        PeerHub peers = new(storage.Identity.NodeId, Guid.NewGuid(), time, buffers, new PeerOptions());
+        peers.Form(storage.Identity.ClusterId);
+        NodeContext node = new(storage.Identity.NodeId, storage, buffers, time, ticker, options.Limits, meters, peers);
         ControllerSetup controller = new(
             node, _directory, storage.Identity.ClusterId, options.Endpoints, options.Rack, options.Settings,
             options.MetadataLogRecords, Publish, Fail);
@@ -94,6 +97,7 @@ public sealed class ChronikNode : IBrokerNode
         {
             await _root.GracefulStop(StopTimeout).ConfigureAwait(false);
             ticker.Dispose();
+            peers.Dispose();
             meters.Dispose();
             return Done.Instance;
         });

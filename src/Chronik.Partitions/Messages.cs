@@ -1,5 +1,6 @@
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Raft;
 
 namespace Chronik.Partitions;
 
@@ -45,6 +46,21 @@ internal sealed record DeleteRecords(KafkaOffset Before);
 internal sealed class DescribeProducers
 {
     public static readonly DescribeProducers Instance = new();
+}
+
+/// <summary>
+/// To a replica: make these the members of its group. Answered with <see cref="KafkaError.None"/> once the change has begun, or is not
+/// needed; otherwise with why not: NOT_LEADER_OR_FOLLOWER, or REASSIGNMENT_IN_PROGRESS while another change is under way.
+/// </summary>
+internal sealed record ChangeMembers(Membership Target);
+
+/// <summary>To a replica: hand leadership to a voter, or to whichever is best (none). Nobody is told; it shows.</summary>
+internal sealed record TransferLeadership(NodeId To);
+
+/// <summary>To a replica: say how its group stands. Answered with a <see cref="QuorumState"/>.</summary>
+internal sealed class DescribeQuorum
+{
+    public static readonly DescribeQuorum Instance = new();
 }
 
 /// <summary>Published on the event stream by a replica: it leads now and its watermark is current, or it leads no longer.</summary>

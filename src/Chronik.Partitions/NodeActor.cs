@@ -3,6 +3,7 @@ using Akka.Event;
 using Chronik.Model;
 using Chronik.Partitions.Controller;
 using Chronik.Partitions.Groups;
+using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
 
 namespace Chronik.Partitions;
@@ -14,6 +15,7 @@ namespace Chronik.Partitions;
 ///   replicas --- LeadershipChanged ---> chronik -- counts them towards readiness
 ///   partitions - ReplicaEnded --------> chronik -- likewise
 ///   mailboxes of replicas that are gone - SuppressedDeadLetter(AppendRequest) --> chronik -- refuses the append
+///                                         SuppressedDeadLetter(PeerMessage) ----> chronik -- gives its payloads up
 /// </code>
 /// Its children hold what can be rebuilt from disk, so one that fails is restarted, unless it failed to start. A node without
 /// /partitions is of no use, and says so.
@@ -26,6 +28,7 @@ internal sealed class NodeActor : ReceiveActor
         Context.System.EventStream.Subscribe(Self, typeof(LeadershipChanged));
         Context.System.EventStream.Subscribe(Self, typeof(ReplicaEnded));
         Context.System.EventStream.Subscribe(Self, typeof(SuppressedDeadLetter));
+        Context.ActorOf(Props.Create(() => new PeersActor(setup.Node.Peers)), PeersActor.Name);
         IActorRef partitions = Context.ActorOf(Props.Create(() => new PartitionsActor(setup.Node, setup.Directory)), "partitions");
         IActorRef groups = Context.ActorOf(
             Props.Create(() => new GroupsActor(setup.Coordinators, setup.Directory, setup.Coordinator)), "groups");
@@ -40,8 +43,11 @@ internal sealed class NodeActor : ReceiveActor
         Receive<ReplicaEnded>(ended => setup.ReplicaSettled(ended.Group));
         Receive<Terminated>(_ => setup.Controller.Failed(new InvalidOperationException(
             "the list of this node's replicas cannot be read or written; the log says why")));
-        Receive<SuppressedDeadLetter>(letter => (letter.Message as AppendRequest)?.Refuse(
-            KafkaError.NotLeaderOrFollower, "the replica stopped before it took the batch"));
+        Receive<SuppressedDeadLetter>(letter =>
+        {
+            (letter.Message as AppendRequest)?.Refuse(KafkaError.NotLeaderOrFollower, "the replica stopped before it took the batch");
+            (letter.Message as PeerMessage)?.Release();
+        });
     }
 
     /// <summary>A name that is taken or not allowed is the asker's problem; failing here would take every replica down.</summary>

@@ -1,4 +1,5 @@
 using Chronik.Model;
+using Chronik.Partitions.Peers;
 using Chronik.Storage;
 
 namespace Chronik.Partitions;
@@ -11,9 +12,17 @@ namespace Chronik.Partitions;
 /// <param name="Ticker">Its ticker.</param>
 /// <param name="Limits">Its limits.</param>
 /// <param name="Meters">What its partitions measure.</param>
+/// <param name="Peers">Its ways to other nodes.</param>
 internal sealed record NodeContext(
-    NodeId Self, NodeStorage Storage, BufferPool Buffers, TimeProvider Time, Ticker Ticker, PartitionLimits Limits, PartitionMeters Meters)
+    NodeId Self, NodeStorage Storage, BufferPool Buffers, TimeProvider Time, Ticker Ticker, PartitionLimits Limits, PartitionMeters Meters,
+    PeerHub Peers)
 {
+    /// <summary>
+    /// Whether the node forms a cluster of its own: /partitions then begins the metadata group with this node as its only voter.
+    /// Otherwise it waits to be told to.
+    /// </summary>
+    public bool StandsAlone { get; init; } = true;
+
     /// <summary>Milliseconds since 1970.</summary>
     public long NowMs => Time.GetUtcNow().ToUnixTimeMilliseconds();
 }

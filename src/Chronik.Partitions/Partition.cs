@@ -52,6 +52,11 @@ public sealed class Partition
     public Task<IReadOnlyList<ProducerSummary>> DescribeProducersAsync() =>
         Replica.Ask<IReadOnlyList<ProducerSummary>>(DescribeProducers.Instance, Replies.Timeout);
 
+    /// <summary>
+    /// How the partition's group stands (KIP-595, DescribeQuorum); only the leader's answer names what the others hold.
+    /// </summary>
+    public Task<QuorumState> DescribeQuorumAsync() => Replica.Ask<QuorumState>(DescribeQuorum.Instance, Replies.Timeout);
+
     /// <summary>Replaces the view and wakes whoever waited for it.</summary>
     internal void Publish(PartitionView view)
     {
@@ -73,6 +78,22 @@ public sealed record DeleteRecordsResult(KafkaError Error, KafkaOffset LowWaterm
 /// <param name="LastSequence">The sequence of its last record.</param>
 /// <param name="LastTimestampMs">When its last batch was appended, in milliseconds since 1970.</param>
 public sealed record ProducerSummary(long ProducerId, short ProducerEpoch, int LastSequence, long LastTimestampMs);
+
+/// <summary>How a Raft group stands, as its leader sees it.</summary>
+/// <param name="Leader">The leader, or none.</param>
+/// <param name="Epoch">Its epoch.</param>
+/// <param name="HighWatermark">What is committed.</param>
+/// <param name="Voters">Who votes.</param>
+/// <param name="Observers">Who only listens.</param>
+public sealed record QuorumState(
+    NodeId Leader, LeaderEpoch Epoch, KafkaOffset HighWatermark, IReadOnlyList<QuorumReplica> Voters, IReadOnlyList<QuorumReplica> Observers);
+
+/// <summary>One member of a Raft group.</summary>
+/// <param name="Node">Its node.</param>
+/// <param name="LogEndOffset">Where its log ends, as it said last; -1 when unknown.</param>
+/// <param name="LastContactMs">When it was heard of last, in milliseconds since 1970; -1 when never.</param>
+/// <param name="LastCaughtUpMs">When it had everything last, in milliseconds since 1970; -1 when never.</param>
+public sealed record QuorumReplica(NodeId Node, KafkaOffset LogEndOffset, long LastContactMs, long LastCaughtUpMs);
 
 internal static class Replies
 {

@@ -15,10 +15,16 @@ public sealed record PartitionView
     /// </summary>
     public required bool IsLeader { get; init; }
 
-    /// <summary>The leader, or none while there is none or its watermark is not yet known to be current.</summary>
+    /// <summary>
+    /// The leader, as far as this replica knows, also while it follows; none while there is none, or it is this node and its watermark is
+    /// not yet known to be current.
+    /// </summary>
     public required NodeId Leader { get; init; }
 
-    /// <summary>The leader's epoch: its Raft term.</summary>
+    /// <summary>Whom to ask instead: the leader, or who led last; none when nobody is known.</summary>
+    public NodeId LeaderHint { get; init; } = NodeId.None;
+
+    /// <summary>The latest epoch that this replica knows of: its Raft term, also while it follows.</summary>
     public required LeaderEpoch Epoch { get; init; }
 
     /// <summary>The first offset that can be read.</summary>
@@ -45,7 +51,10 @@ public sealed record PartitionView
     /// <summary>The nodes that hold a replica.</summary>
     public required IReadOnlyList<NodeId> Replicas { get; init; }
 
-    /// <summary>The replicas that are in sync.</summary>
+    /// <summary>Whether the replica has lost what it held and is being filled again: it has no vote until then.</summary>
+    public bool IsRecovering { get; init; }
+
+    /// <summary>The replicas that are in sync. Only the leader knows: a replica that follows names all of them.</summary>
     public required IReadOnlyList<NodeId> Isr { get; init; }
 
     /// <summary>Why the partition serves nothing, when it does not: its storage failed or an invariant was violated.</summary>

@@ -94,7 +94,7 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     {
         Timers.StartPeriodicTimer(nameof(ApplyRetention), ApplyRetention.Instance, _node.Limits.RetentionCheckInterval);
         foreach (ReplicaAssigned assigned in _assigned.Values) Start(assigned);
-        if (!_assigned.ContainsKey(GroupId.Metadata))
+        if (_node.StandsAlone && !_assigned.ContainsKey(GroupId.Metadata))
             Assign([new ReplicaAssigned(GroupId.Metadata, new TopicPartition(TopicNames.ClusterMetadata, 0), [_node.Self])]);
     }
 
@@ -162,7 +162,10 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
 
     private void Start(ReplicaAssigned assigned)
     {
-        ReplicaSpec spec = new(assigned.Name, assigned.Group, assigned.Voters, ConfigOf(assigned), _directory.Add);
+        ReplicaSpec spec = new(assigned.Name, assigned.Group, assigned.Voters, ConfigOf(assigned), _directory.Add)
+        {
+            IsRecovering = assigned.IsLostBy(_node.Self, _node.Peers.Directory),
+        };
         IActorRef replica = Context.ActorOf(Props.Create(() => new ReplicaActor(_node, spec)), ActorNames.Of(assigned));
         Context.Watch(replica);
         _running.Add(replica, assigned.Group);
@@ -208,7 +211,29 @@ internal static class ActorNames
 }
 
 /// <summary>Event: a replica lives here.</summary>
-internal sealed record ReplicaAssigned(GroupId Group, TopicPartition Name, IReadOnlyList<NodeId> Voters);
+/// <param name="Group">The partition's identity.</param>
+/// <param name="Name">The partition's name.</param>
+/// <param name="Voters">The voters that the group began with; none for a replica that learns its members from the leader.</param>
+internal sealed record ReplicaAssigned(GroupId Group, TopicPartition Name, IReadOnlyList<NodeId> Voters)
+{
+    /// <summary>
+    /// The directory of each voter when the partition was assigned to it, or none where nobody knew (KIP-858). A replica whose node has
+    /// another one by now lost what it had.
+    /// </summary>
+    public IReadOnlyList<Guid> Directories { get; init; } = [];
+
+    /// <summary>Whether the node, with its present directory, has lost what it may have promised to the group before.</summary>
+    public bool IsLostBy(NodeId node, Guid directory)
+    {
+        for (int i = 0; i < Directories.Count && i < Voters.Count; i++)
+            if (Voters[i] == node) return Directories[i] != directory;
+        return false;
+    }
+
+    /// <summary>The same, but whatever the node lost it has again in its present directory.</summary>
+    public ReplicaAssigned FoundBy(NodeId node, Guid directory) =>
+        this with { Directories = [.. Directories.Select((known, i) => Voters[i] == node ? directory : known)] };
+}
 
 /// <summary>Event: a replica lives here no longer.</summary>
 internal sealed record ReplicaUnassigned(GroupId Group);

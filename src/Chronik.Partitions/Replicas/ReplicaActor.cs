@@ -194,11 +194,15 @@ internal sealed partial class ReplicaActor : UntypedActor
 /// <summary>What a replica is made from.</summary>
 /// <param name="Name">The partition's name.</param>
 /// <param name="Group">The partition's identity.</param>
-/// <param name="Voters">The nodes that hold a replica.</param>
+/// <param name="Voters">The voters that the group began with; none for a replica that learns its members from the leader.</param>
 /// <param name="Config">The topic's settings at this moment.</param>
 /// <param name="Started">Told the replica's handle as soon as there is one, on the replica's thread.</param>
 internal sealed record ReplicaSpec(
-    TopicPartition Name, GroupId Group, IReadOnlyList<NodeId> Voters, TopicConfig Config, Action<Partition> Started);
+    TopicPartition Name, GroupId Group, IReadOnlyList<NodeId> Voters, TopicConfig Config, Action<Partition> Started)
+{
+    /// <summary>Whether this node lost what it may have promised to the group: it has no vote until the leader gives it back.</summary>
+    public bool IsRecovering { get; init; }
+}
 
 /// <summary>To a replica: its partition is deleted. It answers what waits with UNKNOWN_TOPIC_OR_PARTITION and stops.</summary>
 internal sealed class ReplicaRemoved

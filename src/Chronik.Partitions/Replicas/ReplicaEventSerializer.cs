@@ -9,9 +9,11 @@ namespace Chronik.Partitions.Replicas;
 /// </summary>
 internal sealed class ReplicaEventSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
 {
-    private const string AssignedManifest = "assigned-1";
+    private const string AssignedManifest = "assigned-2";
+    private const string AssignedWithoutDirectoriesManifest = "assigned-1";
     private const string UnassignedManifest = "unassigned-1";
-    private const string AllManifest = "all-1";
+    private const string AllManifest = "all-2";
+    private const string AllWithoutDirectoriesManifest = "all-1";
 
     /// <summary>Names this serializer in the journal; never changes.</summary>
     public override int Identifier => 9_201;
@@ -53,9 +55,11 @@ internal sealed class ReplicaEventSerializer(ExtendedActorSystem system) : Seria
         using BinaryReader reader = new(new MemoryStream(bytes, writable: false));
         return manifest switch
         {
-            AssignedManifest => ReadAssigned(reader),
+            AssignedManifest => ReadAssigned(reader, hasDirectories: true),
+            AssignedWithoutDirectoriesManifest => ReadAssigned(reader, hasDirectories: false),
             UnassignedManifest => new ReplicaUnassigned(ReadGroup(reader)),
-            AllManifest => new ReplicaAssignments([.. Enumerable.Range(0, reader.ReadInt32()).Select(_ => ReadAssigned(reader))]),
+            AllManifest => ReadAll(reader, hasDirectories: true),
+            AllWithoutDirectoriesManifest => ReadAll(reader, hasDirectories: false),
             _ => throw new ArgumentException($"this version does not know events of the kind '{manifest}'", nameof(manifest)),
         };
     }
@@ -66,6 +70,8 @@ internal sealed class ReplicaEventSerializer(ExtendedActorSystem system) : Seria
         writer.Write(assigned.Name.Topic);
         writer.Write(assigned.Voters.Count);
         foreach (NodeId voter in assigned.Voters) writer.Write(voter.Value);
+        writer.Write(assigned.Directories.Count);
+        foreach (Guid directory in assigned.Directories) writer.Write(directory.ToByteArray());
     }
 
     private static void Write(BinaryWriter writer, GroupId group)
@@ -74,13 +80,18 @@ internal sealed class ReplicaEventSerializer(ExtendedActorSystem system) : Seria
         writer.Write(group.Partition);
     }
 
-    private static ReplicaAssigned ReadAssigned(BinaryReader reader)
+    private static ReplicaAssignments ReadAll(BinaryReader reader, bool hasDirectories) =>
+        new([.. Enumerable.Range(0, reader.ReadInt32()).Select(_ => ReadAssigned(reader, hasDirectories))]);
+
+    private static ReplicaAssigned ReadAssigned(BinaryReader reader, bool hasDirectories)
     {
         GroupId group = ReadGroup(reader);
         string topic = reader.ReadString();
         NodeId[] voters = new NodeId[reader.ReadInt32()];
         for (int i = 0; i < voters.Length; i++) voters[i] = new NodeId(reader.ReadInt32());
-        return new ReplicaAssigned(group, new TopicPartition(topic, group.Partition), voters);
+        Guid[] directories = new Guid[hasDirectories ? reader.ReadInt32() : 0];
+        for (int i = 0; i < directories.Length; i++) directories[i] = new Guid(reader.ReadBytes(16));
+        return new ReplicaAssigned(group, new TopicPartition(topic, group.Partition), voters) { Directories = directories };
     }
 
     private static GroupId ReadGroup(BinaryReader reader) => new(new TopicId(new Guid(reader.ReadBytes(16))), reader.ReadInt32());

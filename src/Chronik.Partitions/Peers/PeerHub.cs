@@ -1,0 +1,282 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using Akka.Actor;
+using Akka.Event;
+using Chronik.Model;
+using Chronik.Raft;
+
+namespace Chronik.Partitions.Peers;
+
+/// <summary>
+/// What a node's Raft groups share on their way to other nodes: one link per peer, signs of life, and who leads what. Thread-safe.
+/// </summary>
+/// <remarks>
+/// <code>
+///   replicas - Send --------------->|     |-- PeerFrame --------> /user/chronik/peers/control and .../bulk of each peer
+///   forming -- Connect, Disconnect >| hub |
+///   /peers --- Receive ------------>|     |-- PeerMessage ------> the replica of the message's group
+///   own timer ---------------------->     |-- PeerStatus -------> every replica that has a member on the peer
+/// </code>
+/// Nothing here survives a restart. Messages may be lost at any time: a peer that is not heard of gets none but pings.
+/// </remarks>
+internal sealed class PeerHub : IDisposable
+{
+    private readonly ConcurrentDictionary<NodeId, PeerLink> _links = new();
+    private readonly ConcurrentDictionary<GroupId, Hosted> _hosted = new();
+    private readonly TimeProvider _time;
+    private readonly BufferPool _buffers;
+    private readonly ITimer _timer;
+    private long _timerRanAt;
+    private ulong _cluster;
+
+    /// <summary>Makes the hub of a node that belongs to no cluster yet and knows no peers.</summary>
+    /// <param name="self">The node.</param>
+    /// <param name="directory">Its directory's id.</param>
+    /// <param name="time">Its clock.</param>
+    /// <param name="buffers">Counts the frames whose payloads are kept.</param>
+    /// <param name="options">Limits.</param>
+    public PeerHub(NodeId self, Guid directory, TimeProvider time, BufferPool buffers, PeerOptions options)
+    {
+        Self = self;
+        Directory = directory;
+        Options = options;
+        _time = time;
+        _buffers = buffers;
+        Meters = new PeerMeters(() => _links.Values.Count(link => link.IsAlive));
+        _timerRanAt = Now;
+        _timer = time.CreateTimer(static hub => ((PeerHub)hub!).OnTimer(), this, options.PingInterval, options.PingInterval);
+    }
+
+    /// <summary>
+    /// Raised on whatever thread noticed it: a peer is heard of (true), or counts as lost (false). Must only hand over.
+    /// </summary>
+    public event Action<NodeId, bool>? LivenessChanged;
+
+    /// <summary>This node.</summary>
+    public NodeId Self { get; }
+
+    /// <summary>This node's directory.</summary>
+    public Guid Directory { get; }
+
+    /// <summary>Who leads what.</summary>
+    public LeaderTable Leaders { get; } = new();
+
+    /// <summary>What this node leads.</summary>
+    public Announcements Announcements { get; } = new();
+
+    public PeerOptions Options { get; }
+
+    public PeerMeters Meters { get; }
+
+    /// <summary>The present moment, by a clock that means nothing to other nodes.</summary>
+    public long Now => _time.GetTimestamp();
+
+    /// <summary>Stands for the cluster's id in frames.</summary>
+    public ulong Cluster => Volatile.Read(ref _cluster);
+
+    /// <summary>The node belongs to a cluster from now on: frames of any other are dropped.</summary>
+    public void Form(string clusterId) => Volatile.Write(ref _cluster, FrameFormat.HashOf(clusterId));
+
+    /// <summary>
+    /// Frames for a node go to these actors from now on, and frames of this incarnation of it are taken. Called again, it stands for a
+    /// new association: whatever was on its way is lost.
+    /// </summary>
+    public void Connect(NodeId node, Guid directory, ICanTell control, ICanTell bulk)
+    {
+        Invariant.Require(node != Self);
+        if (_links.TryGetValue(node, out PeerLink? known) && known.Directory == directory)
+        {
+            known.Redirect(control, bulk);
+            known.Ping();
+            return;
+        }
+
+        Disconnect(node);
+        PeerLink link = new(this, node, directory, control, bulk);
+        _links[node] = link;
+        link.Ping();
+    }
+
+    /// <summary>A node is gone, or its association is: its groups hear of it at once.</summary>
+    public void Disconnect(NodeId node)
+    {
+        if (_links.TryRemove(node, out PeerLink? link) && link.Lose()) Lost(link);
+    }
+
+    /// <summary>Whether a node was heard of lately; always true of this one.</summary>
+    public bool IsAlive(NodeId node) => node == Self || (_links.TryGetValue(node, out PeerLink? link) && link.IsAlive);
+
+    /// <summary>
+    /// When the latest ping was sent of which a node said that it came, as a timestamp of <see cref="Now"/>; 0 when none did. Up to the
+    /// silence allowed later that node does not count this one as lost.
+    /// </summary>
+    public long ConfirmedAt(NodeId node) => _links.TryGetValue(node, out PeerLink? link) && link.IsAlive ? link.ConfirmedAt : 0;
+
+    /// <summary>How long ago a timestamp of <see cref="Now"/> was.</summary>
+    public TimeSpan Since(long timestamp) => _time.GetElapsedTime(timestamp);
+
+    /// <summary>
+    /// A replica of this node takes part in a group with these members: it gets its messages, and hears which members are lost and back.
+    /// </summary>
+    public void Register(GroupId group, IActorRef replica, ImmutableArray<NodeId> members) => _hosted[group] = new Hosted(replica, members);
+
+    /// <summary>There is no replica of a group here any more.</summary>
+    public void Unregister(GroupId group)
+    {
+        _hosted.TryRemove(group, out _);
+        Renounce(group);
+    }
+
+    /// <summary>
+    /// Sends a message to the member of a group on another node; its entries must be there. The payloads are retained for as long as it
+    /// waits. False when it was dropped, as any message may be later on.
+    /// </summary>
+    public bool Send(NodeId to, GroupId group, in RaftMessage message)
+    {
+        Invariant.Require(message.LoadCount == 0);
+        if (!_links.TryGetValue(to, out PeerLink? link)) return false;
+        bool isBulk = message.Entries is { Count: > 0 };
+        bool canWait = message.Kind is MessageKind.Heartbeat or MessageKind.HeartbeatReply;
+        return link.Send(isBulk ? PeerLane.Bulk : PeerLane.Control, new Outgoing(group, message, null), canWait);
+    }
+
+    /// <summary>Sends a part of the transfer of a snapshot. False when it was dropped.</summary>
+    public bool Send(NodeId to, PeerLane lane, IPeerRecord record) =>
+        _links.TryGetValue(to, out PeerLink? link) && link.Send(lane, new Outgoing(default, default, record));
+
+    /// <summary>This node leads a group, with an epoch and an in-sync set; every peer is told.</summary>
+    public void Announce(GroupId group, LeaderEpoch epoch, ImmutableArray<NodeId> isr)
+    {
+        LeaderLocation location = new(Self, epoch, isr);
+        Leaders.Set(group, location);
+        Announcements.Set(group, location);
+        foreach (PeerLink link in _links.Values) link.Announce();
+    }
+
+    /// <summary>This node leads a group no longer; every peer is told.</summary>
+    public void Renounce(GroupId group)
+    {
+        Leaders.Remove(group, Self);
+        if (!Announcements.Set(group, null)) return;
+        foreach (PeerLink link in _links.Values) link.Announce();
+    }
+
+    /// <summary>Takes a frame that has come from anywhere. Never throws for what is in it.</summary>
+    public void Receive(PeerFrame frame)
+    {
+        if (!FrameFormat.TryOpen(frame.Bytes, out FrameHeader header) || header.Cluster != Cluster || header.ReceiverDirectory != Directory
+            || !_links.TryGetValue(new NodeId(header.Sender), out PeerLink? link) || link.Directory != header.SenderDirectory)
+        {
+            Meters.Refused();
+            return;
+        }
+
+        if (link.Heard(header, frame.Bytes.Length)) Found(link);
+        using ReceivedFrame received = new(frame.Bytes, _buffers);
+        FrameReader reader = new(frame.Bytes.AsSpan(FrameFormat.HeaderBytes));
+        while (reader.Left > 0)
+        {
+            FrameRecord kind = (FrameRecord)reader.Byte();
+            int length = reader.Int();
+            int position = FrameFormat.HeaderBytes + reader.Position;
+            FrameReader record = new(reader.Take(length));
+            if (!reader.Failed && Take(kind, ref record, link, received, position)) continue;
+            Meters.Refused();
+            return;
+        }
+    }
+
+    public void Dispose()
+    {
+        _timer.Dispose();
+        Meters.Dispose();
+    }
+
+    private bool Take(FrameRecord kind, ref FrameReader record, PeerLink link, ReceivedFrame frame, int position)
+    {
+        switch (kind)
+        {
+            case FrameRecord.Raft:
+                if (!RaftMessageCodec.TryRead(ref record, Self, frame, position, out GroupId group, out RaftMessage message)) return false;
+                PeerMessage received = new(message);
+                if (message.From == link.Node && _hosted.TryGetValue(group, out Hosted? hosted))
+                    hosted.Replica.Tell(received, ActorRefs.NoSender);
+                else received.Release();
+                return true;
+            case FrameRecord.Ping:
+                if (Ping.Read(ref record) is not { } ping) return false;
+                link.Pinged(ping);
+                return true;
+            case FrameRecord.Leaders:
+                if (LeaderChanges.Read(ref record, link.Node) is not { } changes) return false;
+                Apply(changes, link);
+                return true;
+            default:
+                return false;
+        }
+    }
+
+    private void Apply(LeaderChanges changes, PeerLink link)
+    {
+        if (!link.Follows(changes.From)) return;
+        foreach (Announcement change in changes.Changes)
+        {
+            if (change.Location is { } location) Leaders.Set(change.Group, location);
+            else Leaders.Remove(change.Group, link.Node);
+        }
+
+        link.HeardThrough(changes.Through);
+    }
+
+    private void OnTimer()
+    {
+        // When this node stood still, so did its mailboxes: what peers said meanwhile is about to be read.
+        bool stoodStill = Since(_timerRanAt) > Options.Silence / 2;
+        _timerRanAt = Now;
+        long heardByAll = long.MaxValue;
+        foreach (PeerLink link in _links.Values)
+        {
+            if (stoodStill) link.Excuse();
+            else if (link.IsLostSince(Options.Silence)) Lost(link);
+            link.Ping();
+            heardByAll = Math.Min(heardByAll, link.HeardByPeer);
+        }
+
+        Announcements.Heard(heardByAll);
+    }
+
+    private void Found(PeerLink link)
+    {
+        link.Ping();
+        Tell(link.Node, isLost: false);
+    }
+
+    private void Lost(PeerLink link)
+    {
+        Meters.Lost();
+        Leaders.RemoveAll(link.Node);
+        Tell(link.Node, isLost: true);
+    }
+
+    private void Tell(NodeId node, bool isLost)
+    {
+        PeerStatus status = new(node, isLost);
+        foreach (Hosted hosted in _hosted.Values)
+            if (hosted.Members.Contains(node))
+                hosted.Replica.Tell(status, ActorRefs.NoSender);
+        LivenessChanged?.Invoke(node, !isLost);
+    }
+
+    private sealed record Hosted(IActorRef Replica, ImmutableArray<NodeId> Members);
+}
+
+/// <summary>To a replica: another member of its group says something. The payloads of its entries have a reference for the replica.</summary>
+/// <param name="Message">What it says.</param>
+internal sealed record PeerMessage(RaftMessage Message) : IDeadLetterSuppression
+{
+    /// <summary>Gives the payloads up.</summary>
+    public void Release() => new Outgoing(default, Message, null).Release();
+}
+
+/// <summary>To a replica: the node of another member is lost, or heard of again.</summary>
+internal sealed record PeerStatus(NodeId Node, bool IsLost);

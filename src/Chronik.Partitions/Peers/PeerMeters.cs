@@ -1,0 +1,58 @@
+using System.Diagnostics.Metrics;
+
+namespace Chronik.Partitions.Peers;
+
+/// <summary>What the links to other nodes measure together, under the meter "Chronik.Peers".</summary>
+internal sealed class PeerMeters : IDisposable
+{
+    private static readonly KeyValuePair<string, object?> Control = new("lane", "control");
+    private static readonly KeyValuePair<string, object?> Bulk = new("lane", "bulk");
+
+    private readonly Meter _meter = new("Chronik.Peers");
+    private readonly Counter<long> _frames;
+    private readonly Counter<long> _bytes;
+    private readonly Counter<long> _dropped;
+    private readonly Counter<long> _refused;
+    private readonly Counter<long> _lost;
+    private long _refusedCount;
+    private long _droppedCount;
+
+    public PeerMeters(Func<int> alive)
+    {
+        _frames = _meter.CreateCounter<long>("chronik.peer.sent.frames", "{frame}", "Frames sent to other nodes, by lane.");
+        _bytes = _meter.CreateCounter<long>("chronik.peer.sent.bytes", "By", "Bytes of frames sent to other nodes, by lane.");
+        _dropped = _meter.CreateCounter<long>(
+            "chronik.peer.dropped.messages", "{message}", "Messages that were not sent: the peer was silent, or its window full.");
+        _refused = _meter.CreateCounter<long>(
+            "chronik.peer.refused.frames", "{frame}", "Frames that were damaged, or came from another cluster or incarnation.");
+        _lost = _meter.CreateCounter<long>("chronik.peer.losses", null, "How often a peer was lost.");
+        _meter.CreateObservableGauge("chronik.peer.alive", alive, "{node}", "Peers that are heard of.");
+    }
+
+    public long RefusedFrames => Volatile.Read(ref _refusedCount);
+
+    public long DroppedMessages => Volatile.Read(ref _droppedCount);
+
+    public void Dispose() => _meter.Dispose();
+
+    public void Sent(PeerLane lane, int bytes)
+    {
+        if (!_bytes.Enabled) return;
+        _frames.Add(1, lane == PeerLane.Bulk ? Bulk : Control);
+        _bytes.Add(bytes, lane == PeerLane.Bulk ? Bulk : Control);
+    }
+
+    public void Dropped()
+    {
+        Interlocked.Increment(ref _droppedCount);
+        _dropped.Add(1);
+    }
+
+    public void Refused()
+    {
+        Interlocked.Increment(ref _refusedCount);
+        _refused.Add(1);
+    }
+
+    public void Lost() => _lost.Add(1);
+}

@@ -1,0 +1,39 @@
+namespace Chronik.Partitions.Peers;
+
+/// <summary>What a frame may hold besides messages of Raft groups.</summary>
+internal interface IPeerRecord
+{
+    /// <summary>Which kind it is.</summary>
+    FrameRecord Kind { get; }
+
+    /// <summary>How many bytes it takes, without its header.</summary>
+    int Bytes { get; }
+
+    /// <summary>Writes exactly so many.</summary>
+    void Write(ref FrameWriter writer);
+}
+
+/// <summary>A sign of life, and what each side knows of the other.</summary>
+/// <param name="SentAt">When it was sent, by the sender's clock, which means nothing to anybody else.</param>
+/// <param name="Echo">The <paramref name="SentAt"/> of the receiver's latest ping that has come; 0: none has.</param>
+/// <param name="Heard">Up to which change the sender has heard what the receiver leads.</param>
+internal sealed record Ping(long SentAt, long Echo, long Heard) : IPeerRecord
+{
+    public FrameRecord Kind => FrameRecord.Ping;
+
+    public int Bytes => 3 * sizeof(long);
+
+    public void Write(ref FrameWriter writer)
+    {
+        writer.Long(SentAt);
+        writer.Long(Echo);
+        writer.Long(Heard);
+    }
+
+    /// <summary>Reads one; null when it is damaged.</summary>
+    public static Ping? Read(ref FrameReader reader)
+    {
+        Ping ping = new(reader.Long(), reader.Long(), reader.Long());
+        return reader.Failed ? null : ping;
+    }
+}
