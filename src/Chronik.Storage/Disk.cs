@@ -97,6 +97,12 @@ public interface IDiskFile : IDisposable
     /// <summary>Writes zeros, so that later writes there need not allocate blocks.</summary>
     void ZeroFill(long position, int length);
 
+    /// <summary>
+    /// Asks the system to begin writing out what was written there, and does not wait for it. A hint: it promises nothing about what
+    /// survives, and does not fail.
+    /// </summary>
+    void StartWriteback(long position, long length);
+
     /// <summary>Cuts the file to a length that it has already.</summary>
     void Truncate(long length);
 

@@ -132,6 +132,11 @@ public sealed class FileDisk : IDisk
             }
         }
 
+        public void StartWriteback(long position, long length)
+        {
+            if (OperatingSystem.IsLinux()) Posix.StartWriteback(handle, position, length);
+        }
+
         public void Truncate(long length) => RandomAccess.SetLength(handle, length);
 
         public void Sync()

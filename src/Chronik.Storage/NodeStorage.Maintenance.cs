@@ -132,6 +132,7 @@ public sealed partial class NodeStorage
                 MakeDurable(checkpoints);
                 foreach (DeletionJob deletion in deletions) deletion.RemoveFiles();
                 Wal.RetireFiles();
+                _writeback.Run();
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
             {
@@ -170,7 +171,7 @@ public sealed partial class NodeStorage
 
         bool IsWanted()
         {
-            lock (_workLock) return _stopping || _checkpoints.Count > 0 || _deletions.Count > 0;
+            lock (_workLock) return _stopping || _checkpoints.Count > 0 || _deletions.Count > 0 || _writeback.IsDue;
         }
     }
 

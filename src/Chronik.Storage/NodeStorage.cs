@@ -6,7 +6,7 @@ namespace Chronik.Storage;
 /// <summary>Everything a node keeps on disk: identity, WAL, checkpoints and the partitions' logs.</summary>
 /// <remarks>
 /// Two threads: the WAL's, which does nothing but write and sync it, and one for everything that may take long: checkpoints, deletions,
-/// zero-filling. A data directory looks like this:
+/// writing segments out, zero-filling. A data directory looks like this:
 /// <code>
 ///   chronik.properties                  whose it is
 ///   wal/0000000001.wal                  see <see cref="Storage.Wal"/>
@@ -24,6 +24,7 @@ public sealed partial class NodeStorage : IDisposable
     private readonly FailureLatch _latch;
     private readonly StorageMeters _meters;
     private readonly WalFiles _walFiles;
+    private readonly Writeback _writeback;
     private readonly ConcurrentDictionary<GroupId, RecoveredGroup> _recovered = new();
     private readonly ConcurrentDictionary<GroupId, GroupFiles> _groups = new();
     private readonly Thread? _walThread;
@@ -42,6 +43,7 @@ public sealed partial class NodeStorage : IDisposable
         _time = time;
         _lock = held;
         _walFiles = walFiles;
+        _writeback = new Writeback(WakeMaintenance);
         Identity = identity;
         _latch = new FailureLatch();
         _meters = new StorageMeters();
@@ -138,7 +140,7 @@ public sealed partial class NodeStorage : IDisposable
         lock (files)
         {
             if (files.Log is not null || files.Deleted) throw new InvalidOperationException($"the log of group {group} is open or deleted");
-            return files.Log = new PartitionLog(group, LogDirectory(group), options, _disk, _pool, _time, _latch, files.Stored);
+            return files.Log = new PartitionLog(group, LogDirectory(group), options, _disk, _pool, _time, _latch, _writeback, files.Stored);
         }
     }
 

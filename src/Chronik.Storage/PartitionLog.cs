@@ -16,6 +16,7 @@ public sealed partial class PartitionLog
     private readonly BufferPool _pool;
     private readonly TimeProvider _time;
     private readonly FailureLatch _latch;
+    private readonly Writeback _writeback;
     private readonly string _directory;
     private readonly List<Segment> _removed = [];
     private volatile Segment[] _segments = [];
@@ -28,7 +29,7 @@ public sealed partial class PartitionLog
 
     internal PartitionLog(
         GroupId group, string directory, LogOptions options, IDisk disk, BufferPool pool, TimeProvider time, FailureLatch latch,
-        StoredCheckpoint? stored)
+        Writeback writeback, StoredCheckpoint? stored)
     {
         Group = group;
         _directory = directory;
@@ -37,6 +38,7 @@ public sealed partial class PartitionLog
         _pool = pool;
         _time = time;
         _latch = latch;
+        _writeback = writeback;
         if (stored is not null) Recover(stored);
         else RemoveUnlisted([]);
     }
@@ -164,7 +166,12 @@ public sealed partial class PartitionLog
         _closed = true;
         Segment[] segments = _segments;
         _segments = [];
-        foreach (Segment segment in segments) segment.Release();
+        foreach (Segment segment in segments)
+        {
+            _writeback.Forget(segment);
+            segment.Release();
+        }
+
         foreach (Segment segment in _removed) segment.Release();
         _removed.Clear();
     }
@@ -236,7 +243,9 @@ public sealed partial class PartitionLog
         }
 
         Volatile.Write(ref _next, next);
+        int bytes = (int)(position - segment.Bytes);
         segment.Publish(position);
+        _writeback.Appended(segment, bytes);
     }
 
     private void Drop(int count)
@@ -244,7 +253,11 @@ public sealed partial class PartitionLog
         if (count == 0) return;
         Segment[] segments = _segments;
         _segments = segments[count..];
-        _removed.AddRange(segments.AsSpan(0, count));
+        foreach (Segment segment in segments.AsSpan(0, count))
+        {
+            _writeback.Forget(segment);
+            _removed.Add(segment);
+        }
     }
 
     /// <summary>The offset behind a segment.</summary>

@@ -6,7 +6,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Chronik.Storage;
 
 /// <summary>
-/// The calls that .NET does not offer: pwritev without an allocation per call, fdatasync, and locks and syncs of directories.
+/// The calls that .NET does not offer: pwritev without an allocation per call, fdatasync, sync_file_range, and locks and syncs of
+/// directories.
 /// </summary>
 internal static unsafe partial class Posix
 {
@@ -15,6 +16,7 @@ internal static unsafe partial class Posix
     private const int CloseOnExecMac = 0x1000000;
     private const int LockExclusive = 2;
     private const int LockNonBlocking = 4;
+    private const uint StartWrite = 2;
     private const int Interrupted = 4;
     private const int NoEntry = 2;
 
@@ -49,6 +51,12 @@ internal static unsafe partial class Posix
     internal static void Fsync(SafeFileHandle handle, string path)
     {
         while (NativeFsync(handle) != 0) ThrowUnlessInterrupted("sync", path);
+    }
+
+    internal static void StartWriteback(SafeFileHandle handle, long position, long length)
+    {
+        // What goes wrong is told by the sync that follows some time: this call takes no error away from it.
+        _ = NativeSyncFileRange(handle, position, length, StartWrite);
     }
 
     internal static SafeFileHandle OpenDirectory(string path)
@@ -106,6 +114,9 @@ internal static unsafe partial class Posix
 
     [LibraryImport("libc", EntryPoint = "fdatasync", SetLastError = true)]
     private static partial int NativeFdatasync(SafeFileHandle handle);
+
+    [LibraryImport("libc", EntryPoint = "sync_file_range")]
+    private static partial int NativeSyncFileRange(SafeFileHandle handle, long position, long length, uint flags);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int NativeFsync(SafeFileHandle handle);

@@ -17,6 +17,7 @@ internal sealed class Segment
     private IDiskFile? _indexFile;
     private int _references = 1;
     private long _bytes;
+    private long _writtenBackTo;
 
     private Segment(IDisk disk, string directory, SegmentInfo info)
     {
@@ -27,6 +28,7 @@ internal sealed class Segment
         MaxTimestamp = info.MaxTimestamp;
         MaxTimestampPosition = info.MaxTimestampPosition;
         _bytes = info.Bytes;
+        _writtenBackTo = info.Bytes & -Environment.SystemPageSize;
         Index = new SegmentIndex(info.IndexEntries);
     }
 
@@ -49,6 +51,14 @@ internal sealed class Segment
     public string LogPath => _path + ".log";
 
     public string IndexPath => _path + ".index";
+
+    /// <summary>
+    /// Bytes that the system was not yet asked to write out, and the place among the segments that have such. <see cref="Writeback"/>'s.
+    /// </summary>
+    public int Gathered { get; set; }
+
+    /// <inheritdoc cref="Gathered"/>
+    public LinkedListNode<Segment>? Gathering { get; set; }
 
     /// <summary>Where the last indexed batch starts. The writer's.</summary>
     public long IndexedTo { get; set; }
@@ -100,6 +110,19 @@ internal sealed class Segment
     }
 
     public void Publish(long bytes) => Volatile.Write(ref _bytes, bytes);
+
+    /// <summary>
+    /// Asks the system to write out what was published since the last time; whole pages only, since the last one will change again. Does
+    /// nothing when the segment is closed. On the maintenance thread.
+    /// </summary>
+    public void StartWriteback()
+    {
+        long end = Bytes & -Environment.SystemPageSize;
+        if (end <= _writtenBackTo || !TryAcquire()) return;
+        Log.StartWriteback(_writtenBackTo, end - _writtenBackTo);
+        _writtenBackTo = end;
+        Release();
+    }
 
     /// <summary>Notes a batch that is about to be published.</summary>
     public void Note(in BatchHeader batch, long position, int indexInterval)

@@ -30,7 +30,10 @@ public sealed record StorageOptions
     /// <summary>Files of the WAL above which the groups that pin its oldest file are asked for a checkpoint.</summary>
     public int WalMaxFiles { get; init; } = 16;
 
-    /// <summary>Emptied WAL files kept for reuse. Reuse saves zero-filling; each costs <see cref="WalFileBytes"/> of disk.</summary>
+    /// <summary>
+    /// Files that the WAL may keep beyond <see cref="WalMaxBytes"/>: emptied ones stay for reuse as long as there are no more in all. Reuse
+    /// saves zero-filling and the file system's work for files that come and go; each costs <see cref="WalFileBytes"/> of disk.
+    /// </summary>
     public int WalSpareFiles { get; init; } = 2;
 
     /// <summary>How far ahead of the last write the current WAL file is zero-filled, in bytes; 0 turns it off.</summary>

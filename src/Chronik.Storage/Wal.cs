@@ -200,6 +200,7 @@ public sealed partial class Wal
         while (true)
         {
             WalFile oldest;
+            int left;
             lock (_indexLock)
             {
                 // The newest file stays, so that generations only ever grow.
@@ -212,10 +213,11 @@ public sealed partial class Wal
                 }
 
                 _files.Remove(oldest.Generation);
+                left = _files.Count;
             }
 
             oldest.File.Dispose();
-            _folder.Retire(oldest.Generation);
+            _folder.Retire(oldest.Generation, left);
         }
     }
 

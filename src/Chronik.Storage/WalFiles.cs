@@ -84,13 +84,17 @@ internal sealed class WalFiles(IDisk disk, string directory, StorageOptions opti
         return new WalFile(generation, file, 0);
     }
 
-    /// <summary>Gives a file up: it becomes spare, or is deleted when there are enough. Durable when it returns.</summary>
+    /// <summary>
+    /// Gives a file up: it becomes spare, or is deleted when the WAL's bounds need no more than there are. Durable when it returns.
+    /// </summary>
     /// <param name="generation">The file's.</param>
-    /// <param name="keep">Makes it spare in any case.</param>
-    public void Retire(uint generation, bool keep = false)
+    /// <param name="left">Files that are still in use; 0 makes it spare in any case.</param>
+    public void Retire(uint generation, int left)
     {
         string path = PathOf(generation);
-        lock (_lock) keep |= _spares.Count < options.WalSpareFiles;
+        long most = Math.Min(options.WalMaxBytes / options.WalFileBytes, options.WalMaxFiles) + options.WalSpareFiles;
+        bool keep;
+        lock (_lock) keep = left == 0 || left + _spares.Count < most;
         string spare = SparePrefix + generation.ToString("D10", CultureInfo.InvariantCulture) + Suffix;
         if (keep) disk.Rename(path, Path.Combine(directory, spare));
         else disk.Delete(path);

@@ -58,7 +58,7 @@ internal sealed class WalRecovery(WalFiles folder, IDisk disk, Action<RecoveryPr
     public void Finish()
     {
         // Kept: until the next file is made, its name may be all that says how far generations have come.
-        foreach (uint leftover in _leftovers) folder.Retire(leftover, keep: true);
+        foreach (uint leftover in _leftovers) folder.Retire(leftover, left: 0);
         if (_files.Count == 0) return;
         WalFile last = _files[^1];
         if (last.File.Length > last.End) last.File.Truncate(last.End);

@@ -10,6 +10,8 @@ internal sealed class HookedDisk(IDisk disk) : IDisk
 
     public Action<IDiskFile>? Writing { get; set; }
 
+    public Action<IDiskFile, long, long>? StartingWriteback { get; set; }
+
     public Action<IDiskFile>? Closed { get; set; }
 
     public Action<string>? SyncingDirectory { get; set; }
@@ -70,6 +72,12 @@ internal sealed class HookedDisk(IDisk disk) : IDisk
         {
             hooks.ZeroFilling?.Invoke(this);
             file.ZeroFill(position, length);
+        }
+
+        public void StartWriteback(long position, long length)
+        {
+            hooks.StartingWriteback?.Invoke(this, position, length);
+            file.StartWriteback(position, length);
         }
 
         public void Truncate(long length) => file.Truncate(length);

@@ -51,6 +51,74 @@ public sealed class PartitionLogTests : IDisposable
     }
 
     [Fact]
+    public void Segments_are_written_out_as_they_grow_once_each_and_never_in_one_piece()
+    {
+        HookedDisk disk = new(new MemoryDisk());
+        List<(string Path, long From, long Bytes)> calls = [];
+        disk.StartingWriteback = (file, from, bytes) => calls.Add((file.Path, from, bytes));
+        using NodeStorage storage = Make.Open(disk, pool: _pool, time: _clock);
+        PartitionLog log = storage.OpenLog(Make.GroupA, LogOptions.Default);
+        const int BatchBytes = 100_000;
+        for (int offset = 0; offset < 100; offset++)
+        {
+            Make.AppendTo(log, _pool, Make.Batch(offset, 1, valueBytes: BatchBytes));
+            storage.RunQueued();
+        }
+
+        long end = 0;
+        foreach ((string path, long from, long bytes) in calls)
+        {
+            Assert.EndsWith(".log", path, StringComparison.Ordinal);
+            Assert.Equal(end, from);
+            Assert.InRange(bytes, Writeback.StepBytes - Environment.SystemPageSize, Writeback.StepBytes + (2 * BatchBytes));
+            end = from + bytes;
+        }
+
+        Assert.InRange(log.SizeBytes - end, 0, Writeback.StepBytes + BatchBytes);
+    }
+
+    [Fact]
+    public void Many_partitions_that_grow_little_are_written_out_too_the_longest_waiting_first()
+    {
+        HookedDisk disk = new(new MemoryDisk());
+        List<string> calls = [];
+        disk.StartingWriteback = (file, _, _) => calls.Add(file.Path);
+        using NodeStorage storage = Make.Open(disk, pool: _pool, time: _clock);
+        const int BatchBytes = 500_000;
+        for (int n = 0; n * BatchBytes < 2 * Writeback.TotalBytes; n++)
+        {
+            PartitionLog log = storage.OpenLog(new GroupId(Make.GroupA.Topic, n), LogOptions.Default);
+            Make.AppendTo(log, _pool, Make.Batch(0, 1, valueBytes: BatchBytes));
+            storage.RunQueued();
+            int due = Math.Max(0, (((n + 1) * BatchBytes) - Writeback.TotalBytes + BatchBytes - 1) / BatchBytes);
+            Assert.InRange(calls.Count, due, due + 1);
+            if (due > 0) Assert.Contains($"-{due - 1}/", calls[due - 1], StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void A_log_that_is_deleted_before_it_was_written_out_is_left_alone()
+    {
+        HookedDisk disk = new(new MemoryDisk());
+        List<string> calls = [];
+        disk.StartingWriteback = (file, _, _) => calls.Add(file.Path);
+        using NodeStorage storage = Make.Open(disk, pool: _pool, time: _clock);
+        PartitionLog log = storage.OpenLog(Make.GroupA, LogOptions.Default);
+        Make.AppendTo(log, _pool, Make.Batch(0, 1, valueBytes: 500_000));
+        storage.DeleteGroup(Make.GroupA);
+        storage.RunQueued();
+        PartitionLog other = storage.OpenLog(Make.GroupB, LogOptions.Default);
+        for (int offset = 0; offset < 2 * Writeback.TotalBytes / 500_000; offset++)
+        {
+            Make.AppendTo(other, _pool, Make.Batch(offset, 1, valueBytes: 500_000));
+            storage.RunQueued();
+        }
+
+        Assert.NotEmpty(calls);
+        Assert.All(calls, path => Assert.Contains(Make.GroupB.ToString(), path, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void A_read_ends_at_a_batch_below_the_limit_and_within_the_size()
     {
         PartitionLog log = _storage.OpenLog(Make.GroupA, LogOptions.Default with { IndexIntervalBytes = 300 });

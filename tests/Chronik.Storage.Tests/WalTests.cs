@@ -228,6 +228,41 @@ public class WalTests
     }
 
     [Fact]
+    public void Files_that_are_given_up_together_are_kept_for_the_next_time_up_to_the_bounds()
+    {
+        MemoryDisk disk = new();
+        int made = 0;
+        disk.Fault = (_, operation, path) =>
+        {
+            if (operation == DiskOperation.Create && path.EndsWith(".wal", StringComparison.Ordinal)) made++;
+            return null;
+        };
+        StorageOptions options = Make.Small() with { CheckpointBytes = 1 << 30, WalMaxBytes = 5 * (64 << 10) };
+        using NodeStorage storage = Make.Open(disk, options, _pool);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        Round();
+        Assert.Equal(5, made);
+        for (int i = 0; i < 5; i++) Round();
+        Assert.Equal(5, made);
+        Round(appends: 100);
+        Assert.Equal(6, disk.List("/data/wal").Count);
+
+        void Round(int appends = 40)
+        {
+            for (int i = 0; i < appends; i++)
+            {
+                writer.Append(1, new byte[5000]);
+                storage.RunQueued();
+            }
+
+            Checkpoint checkpoint = new(
+                new LogIndex(writer.Next - 1), new Term(1), default, default, new HardState(Term.Zero, NodeId.None), default);
+            storage.Checkpoint(Make.GroupA, checkpoint, null);
+            storage.RunQueued();
+        }
+    }
+
+    [Fact]
     public void Over_its_bounds_the_WAL_asks_the_groups_that_pin_its_oldest_files()
     {
         using NodeStorage storage = Make.Open(new MemoryDisk(), Make.Small() with { CheckpointBytes = 1 << 30 }, _pool);

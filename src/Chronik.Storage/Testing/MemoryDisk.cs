@@ -290,6 +290,11 @@ public sealed class MemoryDisk : IDisk
 
         public void ZeroFill(long position, int length) => Change(DiskOperation.Write, new byte[length], position);
 
+        public void StartWriteback(long position, long length)
+        {
+            lock (disk._lock) ObjectDisposedException.ThrowIf(_closed, this);
+        }
+
         public void Truncate(long length)
         {
             lock (disk._lock)
