@@ -129,7 +129,11 @@ public sealed partial class Wal
     /// Reads the payload of an entry whose write has completed and which no checkpoint covers, with one reference for the caller.
     /// </summary>
     /// <exception cref="StorageException">There is no such entry, or its bytes are damaged.</exception>
-    public BufferSlice Read(GroupId group, LogIndex index)
+    public BufferSlice Read(GroupId group, LogIndex index) => ReadEntry(group, index).Payload;
+
+    /// <summary>The same with all that belongs to the entry, for a peer that lacks it.</summary>
+    /// <exception cref="StorageException">There is no such entry, or its bytes are damaged.</exception>
+    public LogEntry ReadEntry(GroupId group, LogIndex index)
     {
         WalFile? file;
         WalLocation location;
@@ -156,7 +160,8 @@ public sealed partial class Wal
                     $"{file.File.Path} is damaged at position {location.Position}: entry {index} of group {group} cannot be read");
             }
 
-            return buffer.Slice(WalFormat.HeaderBytes, location.PayloadBytes);
+            BufferSlice payload = buffer.Slice(WalFormat.HeaderBytes, location.PayloadBytes);
+            return new LogEntry(index, new Term(header.B), header.Kind, new KafkaOffset(header.C), payload);
         }
         catch
         {
