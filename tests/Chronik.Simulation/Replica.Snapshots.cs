@@ -1,0 +1,201 @@
+using Chronik.Model;
+using Chronik.Raft;
+using Chronik.Simulation.Checks;
+using Chronik.Storage;
+
+namespace Chronik.Simulation;
+
+/// <summary>What is said while a snapshot is sent.</summary>
+internal enum SnapshotStep : byte
+{
+    /// <summary>From the leader: I have something for you; how far are you?</summary>
+    Offer,
+
+    /// <summary>From the receiver: send from this offset.</summary>
+    Want,
+
+    /// <summary>From the leader: batches from this offset.</summary>
+    Chunk,
+
+    /// <summary>From the leader: that was all; this is the checkpoint.</summary>
+    Close,
+
+    /// <summary>From the receiver: the end, one way or the other.</summary>
+    Done,
+}
+
+/// <summary>A message of a snapshot's transfer.</summary>
+internal sealed record SnapshotMessage(SnapshotStep Step, long Transfer, KafkaOffset Offset)
+{
+    public byte[] Bytes { get; init; } = [];
+
+    public LogIndex Index { get; init; }
+
+    public Term Term { get; init; }
+
+    public Membership? Membership { get; init; }
+
+    public bool Ok { get; init; }
+}
+
+// Snapshots: because committed prefixes are equal, only what lies past the receiver's own end is sent, one chunk at a time.
+internal sealed partial class Replica
+{
+    private const int ChunkBytes = 4096;
+    private const long TransferMicros = 1_000_000;
+
+    private readonly List<Transfer> _transfers = [];
+    private bool _installing;
+
+    public int TransfersBegun { get; private set; }
+
+    /// <summary>Batches that came as snapshots so far.</summary>
+    public int BatchesReceived { get; private set; }
+
+    public void Receive(int from, SnapshotMessage message)
+    {
+        switch (message.Step)
+        {
+            case SnapshotStep.Offer:
+                Answer(from, message.Transfer);
+                break;
+            case SnapshotStep.Chunk:
+                ReceiveChunk(from, message);
+                break;
+            case SnapshotStep.Close:
+                Install(from, message);
+                break;
+            default:
+                Continue(from, message);
+                break;
+        }
+    }
+
+    private void OfferSnapshot(int peer)
+    {
+        if (_transfers.Exists(transfer => transfer.Peer == peer)) return;
+        Transfer begun = new(peer, ++_sim.Transfers) { At = _sim.Now };
+        _transfers.Add(begun);
+        TransfersBegun++;
+        if (_sim.Trace.IsOn) Line($"snapshot {begun.Id} for node {peer}");
+        SendSnapshot(peer, new SnapshotMessage(SnapshotStep.Offer, begun.Id, KafkaOffset.Zero));
+    }
+
+    private void Continue(int peer, SnapshotMessage message)
+    {
+        int at = _transfers.FindIndex(transfer => transfer.Id == message.Transfer && transfer.Peer == peer);
+        if (at < 0) return;
+        if (message.Step == SnapshotStep.Done)
+        {
+            _transfers.RemoveAt(at);
+            Step(RaftInput.SnapshotSent(new NodeId(peer), message.Ok));
+            return;
+        }
+
+        _transfers[at].At = _sim.Now;
+        if (message.Offset > AppliedNext) return; // It is ahead of this leader's own state; the transfer expires.
+        if (message.Offset == AppliedNext)
+        {
+            LogIndex index = Core.AppliedIndex;
+            SendSnapshot(peer, new SnapshotMessage(SnapshotStep.Close, message.Transfer, AppliedNext)
+            {
+                Index = index,
+                Term = Core.TermAt(index),
+                Membership = Core.MembershipAt(index),
+            });
+            return;
+        }
+
+        BufferSlice bytes = Log.ReadBatches(message.Offset, AppliedNext, ChunkBytes);
+        try
+        {
+            VerifyBatches(bytes.Span, message.Offset);
+            SnapshotMessage chunk = new(SnapshotStep.Chunk, message.Transfer, message.Offset) { Bytes = bytes.Span.ToArray() };
+            SendSnapshot(peer, chunk);
+        }
+        finally
+        {
+            bytes.Release();
+        }
+    }
+
+    private void ReceiveChunk(int from, SnapshotMessage message)
+    {
+        if (message.Offset == Log.NextOffset && !_installing)
+        {
+            BufferSlice all = _sim.Rent(message.Bytes);
+            for (int at = 0; at < all.Length;)
+            {
+                int size = Batches.Size(all.Span[at..]);
+                _applying.Add(new BufferSlice(all.Buffer, all.Start + at, size));
+                at += size;
+                BatchesReceived++;
+            }
+
+            Log.Append(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_applying));
+            _applying.Clear();
+        }
+
+        Answer(from, message.Transfer);
+    }
+
+    private void Answer(int to, long transfer) => SendSnapshot(to, new SnapshotMessage(SnapshotStep.Want, transfer, Log.NextOffset));
+
+    private void Install(int from, SnapshotMessage message)
+    {
+        if (_installing) return;
+        if (message.Index <= Core.CommitIndex || message.Offset != Log.NextOffset)
+        {
+            Finish(message.Index <= Core.CommitIndex);
+            return;
+        }
+
+        _installing = true;
+        Checkpoint checkpoint = CheckpointOf(message.Index, message.Term, message.Membership!);
+        _node.Storage!.Checkpoint(_id, checkpoint, failure => _node.Complete(this, failure, () =>
+        {
+            _installing = false;
+            if (message.Index > Core.AppliedIndex)
+            {
+                _check.Installed(_node.Id, message.Index, message.Term, message.Offset);
+                AppliedNext = message.Offset;
+                _metadata?.Rebuild();
+                Step(RaftInput.Installed(message.Index, message.Term, message.Offset, message.Membership!));
+                if (_sim.Trace.IsOn) Line($"installed snapshot {message.Transfer} up to entry {message.Index}");
+            }
+            else if (message.Index >= Core.FirstIndex)
+            {
+                Core.Compact(message.Index);
+            }
+
+            Finish(true);
+        }));
+        _node.PlanDisk();
+
+        void Finish(bool ok) =>
+            SendSnapshot(from, new SnapshotMessage(SnapshotStep.Done, message.Transfer, Log.NextOffset) { Ok = ok });
+    }
+
+    private void ExpireTransfers()
+    {
+        for (int i = _transfers.Count - 1; i >= 0; i--)
+        {
+            Transfer transfer = _transfers[i];
+            if (_sim.Now - transfer.At < TransferMicros) continue;
+            _transfers.RemoveAt(i);
+            Step(RaftInput.SnapshotSent(new NodeId(transfer.Peer), ok: false));
+        }
+    }
+
+    private void SendSnapshot(int to, SnapshotMessage message) =>
+        _sim.Network.Send(new Envelope { From = _node.Id, To = to, Group = _group, Snapshot = message });
+
+    private sealed class Transfer(int peer, long id)
+    {
+        public int Peer => peer;
+
+        public long Id => id;
+
+        public long At { get; set; }
+    }
+}

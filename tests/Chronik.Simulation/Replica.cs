@@ -1,0 +1,347 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Chronik.Model;
+using Chronik.Raft;
+using Chronik.Simulation.Checks;
+using Chronik.Storage;
+
+namespace Chronik.Simulation;
+
+/// <summary>A group as all nodes know it.</summary>
+/// <param name="Id">Its identity.</param>
+/// <param name="Check">What must hold of it.</param>
+/// <param name="First">The members that it begins with.</param>
+internal sealed record Group(GroupId Id, GroupCheck Check, Membership First)
+{
+    public bool IsMetadata => Id == GroupId.Metadata;
+}
+
+/// <summary>
+/// One replica: the thin shell between the production core and the production storage. It does what the replica actor does, and tells
+/// the checks what it sees.
+/// </summary>
+internal sealed partial class Replica : IWalCompletion
+{
+    private readonly Simulation _sim;
+    private readonly Node _node;
+    private readonly int _group;
+    private readonly GroupId _id;
+    private readonly GroupCheck _check;
+    private readonly RaftEffects _effects = new();
+    private readonly Queue<PendingWrite> _writes = new();
+    private readonly List<BufferSlice> _applying = [];
+    private readonly List<BufferSlice> _loaded = [];
+    private readonly MetadataState? _metadata;
+    private RaftRole _role;
+    private bool _checkpointing;
+    private bool _refused;
+
+    public Replica(Simulation sim, Node node, int group, bool recovering)
+    {
+        _sim = sim;
+        _node = node;
+        _group = group;
+        Group info = sim.Groups[group];
+        _id = info.Id;
+        _check = info.Check;
+        RecoveredGroup? found = node.Storage!.TakeRecovered(_id);
+        Checkpoint? checkpoint = found?.Checkpoint;
+        Log = node.Storage.OpenLog(_id, new LogOptions { SegmentBytes = sim.Parameters.SegmentBytes, IndexIntervalBytes = 256 });
+        AppliedNext = checkpoint?.NextOffset ?? KafkaOffset.Zero;
+        Core = new RaftCore(
+            new RaftOptions
+            {
+                Self = new NodeId(node.Id),
+                ElectionTimeoutTicks = sim.Parameters.ElectionTicks,
+                HeartbeatTicks = sim.Parameters.HeartbeatTicks,
+                QuiesceTicks = 10 * sim.Parameters.ElectionTicks,
+                MessageBytes = sim.Parameters.MessageBytes,
+                InflightMessages = sim.Parameters.InflightMessages,
+                Seed = sim.Parameters.Seed + ((ulong)group << 32) + (ulong)node.Incarnation,
+                PlantedFault = sim.Plant.Core,
+            },
+            new RaftRestart
+            {
+                HardState = found?.HardState ?? new HardState(Term.Zero, NodeId.None),
+                SnapshotIndex = checkpoint?.Index ?? LogIndex.Zero,
+                SnapshotTerm = checkpoint?.Term ?? Term.Zero,
+                SnapshotNextOffset = AppliedNext,
+                Membership = MembershipFrom(checkpoint, info, recovering),
+                Entries = EntriesOf(found),
+                IsRecovering = recovering,
+            });
+        _check.Restarted(node.Id, Core.AppliedIndex, AppliedNext);
+        if (info.IsMetadata) _metadata = new MetadataState(Log, sim);
+    }
+
+    public Node Node => _node;
+
+    public RaftCore Core { get; }
+
+    public PartitionLog Log { get; }
+
+    /// <summary>The log end offset behind the last applied entry: the high watermark.</summary>
+    public KafkaOffset AppliedNext { get; private set; }
+
+    /// <summary>Whether it accepts appends and says that it leads.</summary>
+    public bool IsLeading { get; private set; }
+
+    public MetadataState? Metadata => _metadata;
+
+    /// <summary>The first thing that it does: who is known to be lost already.</summary>
+    public void Begin()
+    {
+        if (_staleFrom is { } from)
+        {
+            // The suffix that the checkpoint has overtaken goes first; what the core appends must follow the checkpoint.
+            _node.Storage!.Wal.Append(new WalWrite { Group = _id, TruncateFrom = from });
+        }
+    }
+
+    public void Tick()
+    {
+        ExpireTransfers();
+        if (!Core.IsAsleep) Step(RaftInput.Tick());
+    }
+
+    public void PeerLost(int peer)
+    {
+        if (Core.Membership.Contains(new NodeId(peer))) Step(RaftInput.PeerLost(new NodeId(peer)));
+    }
+
+    public void PeerBack(int peer)
+    {
+        if (Core.Membership.Contains(new NodeId(peer))) Step(RaftInput.PeerBack(new NodeId(peer)));
+    }
+
+    /// <summary>Hands leadership over, or changes the members; false when the core refuses.</summary>
+    public bool TryControl(in RaftInput input)
+    {
+        Step(input);
+        return !_refused;
+    }
+
+    /// <summary>Steps the core and does what it asks for, then looks at what became of it.</summary>
+    public void Step(in RaftInput input)
+    {
+        _effects.Clear();
+        Core.Step(input, _effects);
+        _refused = _effects.ProposalRefused;
+        if (_effects.HasWrite) Write();
+        if (_effects.RoleChanged || _role != Core.Role) ChangeRole();
+        foreach (RaftMessage message in _effects.Messages) Send(message);
+        if (_effects.AfterWrite.Count > 0) SendAfterWrite();
+        if (_effects.Committed.Count > 0) Apply();
+        ChangeLeadership();
+        AnswerReads();
+        for (int i = 0; i < _effects.SnapshotsNeeded.Count; i++) OfferSnapshot(_effects.SnapshotsNeeded[i].Value);
+        _check.Shows(_node.Id, AppliedNext);
+        _sim.Trace.Note(Core.Term.Value, Core.LastIndex.Value + (Core.CommitIndex.Value << 32));
+    }
+
+    /// <summary>Storage tells, while it runs, that a write is done; what follows from it waits for this node's turn.</summary>
+    void IWalCompletion.Completed(WalWrite write, Exception? failure) => _node.Complete(this, failure, null);
+
+    /// <summary>The oldest write that was under way is durable.</summary>
+    public void WriteDone()
+    {
+        PendingWrite done = _writes.Dequeue();
+        if (done.Recovered)
+        {
+            _node.HasRecovered(_group);
+            if (_sim.Trace.IsOn) Line("repaired: may vote again");
+        }
+
+        foreach (RaftMessage message in done.After) Send(message);
+        Step(RaftInput.DiskDone(done.Number));
+    }
+
+    /// <summary>Asks storage to make everything applied so far durable without the WAL; one at a time.</summary>
+    public void StartCheckpoint()
+    {
+        // While a snapshot arrives the log is ahead of what was applied.
+        if (_checkpointing || Core.AppliedIndex == LogIndex.Zero || Log.NextOffset != AppliedNext) return;
+        LogIndex index = Core.AppliedIndex;
+        _checkpointing = true;
+        _node.Storage!.Checkpoint(_id, CheckpointOf(index, Core.TermAt(index), Core.MembershipAt(index)), failure => _node.Complete(
+            this, failure, () =>
+            {
+                _checkpointing = false;
+                if (index >= Core.FirstIndex) Core.Compact(index);
+                if (_sim.Trace.IsOn) Line($"checkpoint of entry {index}");
+            }));
+        _node.PlanDisk();
+    }
+
+    public void Line(string what) => _sim.Trace.Line(
+        _sim.Now, _node.Id.ToString(CultureInfo.InvariantCulture), _check.Name,
+        string.Create(CultureInfo.InvariantCulture,
+            $"{Core.Role.ToString()[..4].ToLowerInvariant(),5} {Core.Term.Value,5} {Core.LastIndex.Value,6} {Core.CommitIndex.Value,6} "
+            + $"{Core.AppliedIndex.Value,6}"),
+        what);
+
+    private static Membership MembershipFrom(Checkpoint? checkpoint, Group group, bool recovering) =>
+        checkpoint is not null ? Membership.Read(checkpoint.State.Span)
+        : recovering ? Membership.Empty
+        : group.First;
+
+    private Checkpoint CheckpointOf(LogIndex index, Term term, Membership membership) => new(
+        index, term, Log.NextOffset, Log.LogStartOffset, Core.HardState, membership.ToBytes());
+
+    private LogIndex? _staleFrom;
+
+    /// <summary>
+    /// The entries behind the checkpoint. Those of an older term than the checkpoint's last entry were overtaken by a snapshot and never
+    /// committed: they go. Payloads of membership changes are read, as the core wants them.
+    /// </summary>
+    private IReadOnlyList<LogEntry> EntriesOf(RecoveredGroup? found)
+    {
+        if (found is null || found.Entries.Count == 0) return [];
+        if (found.Checkpoint is { } checkpoint && found.Entries[0].Term < checkpoint.Term)
+        {
+            _staleFrom = found.Entries[0].Index;
+            return [];
+        }
+
+        LogEntry[] entries = [.. found.Entries];
+        for (int i = 0; i < entries.Length; i++)
+        {
+            if (entries[i].Kind == EntryKind.Membership)
+                entries[i] = entries[i] with { Payload = _sim.Keep(_node.Storage!.Wal.Read(_id, entries[i].Index)) };
+        }
+
+        return entries;
+    }
+
+    private void Write()
+    {
+        bool sync = _sim.Plant.Shell != ShellFault.SkipSync;
+        _node.Storage!.Wal.Append(new WalWrite
+        {
+            Group = _id,
+            HardState = _effects.HardState,
+            TruncateFrom = _effects.TruncateFrom,
+            Entries = [.. _effects.Append],
+            Sync = sync,
+            Completion = this,
+        });
+        _writes.Enqueue(new PendingWrite(_effects.WriteNumber, [.. _effects.AfterWrite], _effects.Recovered));
+        if (_effects.Recovered) _check.Recovered(_node.Id, Core.LastIndex);
+        _effects.AfterWrite.Clear();
+        _node.PlanDisk();
+    }
+
+    /// <summary>What has no write of its own waits for the latest one before it.</summary>
+    private void SendAfterWrite()
+    {
+        PendingWrite? last = null;
+        foreach (PendingWrite write in _writes)
+        {
+            if (write.Number == _effects.WriteNumber) last = write;
+        }
+
+        if (last is null)
+        {
+            foreach (RaftMessage message in _effects.AfterWrite) Send(message);
+            return;
+        }
+
+        last.After.AddRange(_effects.AfterWrite);
+    }
+
+    private void Send(RaftMessage message)
+    {
+        Note(message);
+        if (message.LoadCount > 0) message = Load(message);
+        _sim.Network.Send(new Envelope { From = _node.Id, To = message.To.Value, Group = _group, Raft = message, HasRaft = true });
+    }
+
+    /// <summary>What a message says of its sender to the rest of the world.</summary>
+    private void Note(in RaftMessage message)
+    {
+        switch (message.Kind)
+        {
+            case MessageKind.Append or MessageKind.Heartbeat:
+                _check.Leads(_node.Id, message.Term);
+                break;
+            case MessageKind.Vote:
+                _check.Votes(_node.Id, message.Term, _node.Id);
+                break;
+            case MessageKind.VoteReply when !message.Has(MessageFlags.Rejected):
+                _check.Votes(_node.Id, message.Term, message.To.Value);
+                break;
+        }
+    }
+
+    /// <summary>Reads entries that the core no longer holds, up to the size of a message, and at least one.</summary>
+    private RaftMessage Load(in RaftMessage message)
+    {
+        List<LogEntry> entries = [];
+        int bytes = 0;
+        for (int i = 0; i < message.LoadCount; i++)
+        {
+            LogEntry entry = _node.Storage!.Wal.ReadEntry(_id, message.LoadFrom + i);
+            bytes += entry.Payload.Length;
+            if (entries.Count > 0 && bytes > _sim.Parameters.MessageBytes)
+            {
+                entry.Payload.Release();
+                break;
+            }
+
+            _sim.Keep(entry.Payload);
+            entries.Add(entry);
+        }
+
+        return message with { Entries = entries, LoadFrom = LogIndex.Zero, LoadCount = 0 };
+    }
+
+    private void ChangeRole()
+    {
+        if (Core.Role == RaftRole.Leader && _role != RaftRole.Leader)
+            _check.Elected(_node.Id, Core.Term, Core.LastIndex, Core.FirstIndex, Core.TermAt);
+        _role = Core.Role;
+        if (_sim.Trace.IsOn) Line(Core.Leader.IsSome ? $"leader is {Core.Leader}" : "no leader");
+    }
+
+    private void ChangeLeadership()
+    {
+        if (Core.HasCommittedInTerm == IsLeading) return;
+        IsLeading = Core.HasCommittedInTerm;
+        if (IsLeading) _metadata?.BeginLeading();
+        else _pending.Clear(); // Their producers are told that nobody knows.
+        if (_sim.Trace.IsOn) Line(IsLeading ? "leads" : "leads no longer");
+    }
+
+    private void Apply()
+    {
+        // What waits here was appended by a leadership that is over: the entries at its indexes may be others now.
+        if (IsLeading && !Core.HasCommittedInTerm) _pending.Clear();
+        foreach (LogEntry entry in _effects.Committed)
+        {
+            BufferSlice payload = entry.Payload;
+            if (payload.Buffer is null && entry.Kind == EntryKind.Batch)
+            {
+                payload = _node.Storage!.Wal.Read(_id, entry.Index);
+                _loaded.Add(payload);
+            }
+
+            _check.Applies(_node.Id, entry, payload.Span);
+            if (entry.Kind != EntryKind.Batch) continue;
+            // A snapshot may have brought it already.
+            if (entry.NextOffset > Log.NextOffset) _applying.Add(payload);
+            _metadata?.Apply(payload.Span);
+            AppliedNext = entry.NextOffset;
+        }
+
+        LogIndex through = _effects.Committed[^1].Index;
+        if (_applying.Count > 0) Log.Append(CollectionsMarshal.AsSpan(_applying));
+        _applying.Clear();
+        foreach (BufferSlice payload in _loaded) payload.Release();
+        _loaded.Clear();
+        Core.Applied(through);
+        AnswerProducers(through);
+    }
+
+    /// <summary>A write under way, and what leaves when it is durable.</summary>
+    private sealed record PendingWrite(ulong Number, List<RaftMessage> After, bool Recovered);
+}
