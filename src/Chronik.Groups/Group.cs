@@ -7,11 +7,12 @@ namespace Chronik.Groups;
 /// One classic group: who is in it, in which state and generation, and its committed offsets. It keeps its own books in order (who waits,
 /// which protocol everybody supports, which member id an instance has) and decides nothing.
 /// </summary>
-internal sealed class Group(string id)
+internal sealed class Group(string id, GroupMemory memory)
 {
     private readonly Dictionary<string, GroupMember> _members = [];
     private readonly Dictionary<string, string> _staticMembers = [];
     private readonly Dictionary<string, int> _supporters = [];
+    private readonly HashSet<string> _pendingMembers = [];
 
     public string Id { get; } = id;
 
@@ -37,7 +38,10 @@ internal sealed class Group(string id)
     public IReadOnlyDictionary<string, GroupMember> Members => _members;
 
     /// <summary>Member ids that were handed out (KIP-394) and have not joined yet.</summary>
-    public HashSet<string> PendingMembers { get; } = [];
+    public IReadOnlySet<string> PendingMembers => _pendingMembers;
+
+    /// <summary>What its members and pending members take of the memory for groups.</summary>
+    public long Bytes { get; private set; }
 
     /// <summary>Members that have not sent their SyncGroup in this generation.</summary>
     public HashSet<string> PendingSync { get; } = [];
@@ -119,9 +123,33 @@ internal sealed class Group(string id)
         LeaderId ??= member.Id;
         _members.Add(member.Id, member);
         Count(member, 1);
+        Charge(member.Bytes);
         if (member.Join is not null) WaitingJoins++;
-        PendingMembers.Remove(member.Id);
+        RemovePending(member.Id);
     }
+
+    /// <summary>About how much memory a member id takes that was handed out.</summary>
+    public static long BytesOfPending(string memberId) => 128 + (sizeof(char) * memberId.Length);
+
+    public void AddPending(string memberId)
+    {
+        if (_pendingMembers.Add(memberId)) Charge(BytesOfPending(memberId));
+    }
+
+    public void ClearPending()
+    {
+        foreach (string memberId in _pendingMembers) Charge(-BytesOfPending(memberId));
+        _pendingMembers.Clear();
+    }
+
+    public void Assign(GroupMember member, byte[] assignment)
+    {
+        Charge(assignment.Length - member.Assignment.Length);
+        member.Assignment = assignment;
+    }
+
+    /// <summary>Gives back its part of the memory: the group is no longer kept.</summary>
+    public void ReleaseMemory() => Charge(-Bytes);
 
     /// <summary>Forgets a member or a pending member; the leader's part goes to another one.</summary>
     public void Remove(string memberId)
@@ -129,12 +157,13 @@ internal sealed class Group(string id)
         if (_members.Remove(memberId, out GroupMember? member))
         {
             Count(member, -1);
+            Charge(-member.Bytes);
             if (member.Join is not null) WaitingJoins--;
             if (member.InstanceId is not null) _staticMembers.Remove(member.InstanceId);
         }
 
         if (IsLeader(memberId)) LeaderId = _members.Count == 0 ? null : _members.First().Key;
-        PendingMembers.Remove(memberId);
+        RemovePending(memberId);
         PendingSync.Remove(memberId);
     }
 
@@ -153,6 +182,7 @@ internal sealed class Group(string id)
             Assignment = old.Assignment,
         };
         _members.Add(newId, successor);
+        Charge(successor.Bytes - old.Bytes);
         _staticMembers[instanceId] = newId;
         if (waitsForSync) PendingSync.Add(newId);
         if (IsLeader(oldId)) LeaderId = newId;
@@ -162,7 +192,9 @@ internal sealed class Group(string id)
     public void Update(GroupMember member, List<MemberProtocol> protocols, int sessionTimeoutMs, int rebalanceTimeoutMs)
     {
         Count(member, -1);
+        Charge(-member.Bytes);
         member.Protocols = protocols;
+        Charge(member.Bytes);
         Count(member, 1);
         member.SessionTimeoutMs = sessionTimeoutMs;
         member.RebalanceTimeoutMs = rebalanceTimeoutMs;
@@ -238,6 +270,17 @@ internal sealed class Group(string id)
     }
 
     private bool IsSupportedByAll(string protocol) => _supporters.GetValueOrDefault(protocol) == _members.Count;
+
+    private void RemovePending(string memberId)
+    {
+        if (_pendingMembers.Remove(memberId)) Charge(-BytesOfPending(memberId));
+    }
+
+    private void Charge(long bytes)
+    {
+        Bytes += bytes;
+        memory.Add(bytes);
+    }
 
     private void Count(GroupMember member, int by)
     {

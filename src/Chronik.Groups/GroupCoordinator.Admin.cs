@@ -104,7 +104,7 @@ public sealed partial class GroupCoordinator
     private void Delete(Group group, Action<KafkaError> settled)
     {
         foreach (string memberId in group.PendingMembers) _timers.Cancel(SessionOf(group, memberId));
-        group.PendingMembers.Clear();
+        group.ClearPending();
         group.MoveTo(GroupState.Dead, _now);
         AppendTombstones(group, group.Offsets.Partitions(), GroupRecords.MetadataTombstone(group.Id), error =>
         {

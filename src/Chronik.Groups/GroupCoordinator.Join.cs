@@ -55,6 +55,8 @@ public sealed partial class GroupCoordinator
         string memberId = join.Request.MemberId;
         if (group.State == GroupState.Dead) Refuse(join, memberId, KafkaError.CoordinatorNotAvailable);
         else if (!HasRoom(group, memberId)) RefuseForSize(group, join);
+        else if (RefuseForMemory(group, BytesNeeded(group, join), out string? refusal) is var error and not KafkaError.None)
+            Refuse(join, memberId, error, refusal);
         else if (!group.Accepts(join.Request.ProtocolType, join.Protocols)) Refuse(join, memberId, KafkaError.InconsistentGroupProtocol);
         else if (memberId.Length == 0) JoinNew(group, join);
         else if (group.PendingMembers.Contains(memberId)) JoinPending(group, join);
@@ -71,6 +73,35 @@ public sealed partial class GroupCoordinator
             (group.TryGetMember(memberId, out GroupMember? member) && member.Join is not null) || group.WaitingJoins < _limits.GroupSizeMax,
         _ => group.Members.ContainsKey(memberId) || group.Members.Count < _limits.GroupSizeMax,
     };
+
+    /// <summary>How much more the group would take with this join than without.</summary>
+    private static long BytesNeeded(Group group, JoinAttempt join)
+    {
+        string id = join.Request.MemberId;
+        string? instanceId = join.Request.GroupInstanceId;
+        if (id.Length == 0 && instanceId is not null) group.TryGetStatic(instanceId, out id!);
+        group.TryGetMember(id ?? "", out GroupMember? now);
+        return GroupMember.BytesOf(id ?? "", instanceId, join.Origin.ClientId, join.Origin.ClientHost, join.Protocols)
+            - (now is null ? 0 : now.Bytes - now.Assignment.Length);
+    }
+
+    /// <summary>Whether a group may take so many bytes more, and if not, what the client is told.</summary>
+    private KafkaError RefuseForMemory(Group group, long bytes, out string? refusal)
+    {
+        GroupMemory memory = _limits.Memory;
+        refusal = null;
+        if (bytes <= 0) return KafkaError.None;
+        if (group.Bytes + bytes > memory.MaxBytesPerGroup)
+        {
+            refusal = $"group {group.Id} has {group.Bytes} bytes of members, would have {bytes} more, and may have "
+                + $"{memory.MaxBytesPerGroup}: a quarter of {GroupMemory.Key} = {memory.MaxBytes}";
+            return KafkaError.GroupMaxSizeReached;
+        }
+
+        if (memory.Bytes + bytes <= memory.MaxBytes) return KafkaError.None;
+        refusal = $"{bytes} bytes more for group {group.Id}: all groups have {memory.Bytes} of {GroupMemory.Key} = {memory.MaxBytes}";
+        return KafkaError.CoordinatorNotAvailable;
+    }
 
     private void RefuseForSize(Group group, JoinAttempt join)
     {
@@ -106,7 +137,7 @@ public sealed partial class GroupCoordinator
             return;
         }
 
-        group.PendingMembers.Add(memberId);
+        group.AddPending(memberId);
         _timers.Set(SessionOf(group, memberId), _now + join.Request.SessionTimeoutMs);
         Refuse(join, memberId, KafkaError.MemberIdRequired);
     }
@@ -273,10 +304,11 @@ public sealed partial class GroupCoordinator
             RebalanceTimeoutMs = input.Version == 0 || request.RebalanceTimeoutMs < 0
                 ? request.SessionTimeoutMs
                 : Math.Min(request.RebalanceTimeoutMs, limits.RebalanceTimeoutMaxMs);
+            HashSet<string> names = [];
             foreach (JoinGroupRequest.JoinGroupRequestProtocol protocol in request.Protocols)
             {
                 // A name that is listed twice counts once, or it would seem to have more supporters than it has.
-                if (Protocols.Exists(known => known.Name == protocol.Name)) continue;
+                if (!names.Add(protocol.Name)) continue;
                 Protocols.Add(new MemberProtocol(protocol.Name, protocol.Metadata.ToArray()));
             }
         }

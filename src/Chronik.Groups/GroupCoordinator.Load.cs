@@ -59,6 +59,13 @@ public sealed partial class GroupCoordinator
         return bytes;
     }
 
+    /// <summary>Gives back its part of <see cref="GroupLimits.Memory"/>. Nothing may be asked of it any more.</summary>
+    public void Abandon()
+    {
+        foreach (Group group in _groups.Values) group.ReleaseMemory();
+        _groups.Clear();
+    }
+
     private void StartLoading()
     {
         Invariant.Require(_phase == Phase.Inactive);
@@ -78,7 +85,7 @@ public sealed partial class GroupCoordinator
         if (!_groups.TryGetValue(groupId, out Group? group))
         {
             if (value is null) return;
-            _groups.Add(groupId, group = new Group(groupId));
+            _groups.Add(groupId, group = new Group(groupId, _limits.Memory));
         }
 
         if (value is ReadOnlyMemory<byte> bytes)
@@ -94,8 +101,9 @@ public sealed partial class GroupCoordinator
     private void LoadMetadata(string groupId, ReadOnlyMemory<byte>? value)
     {
         _groups.Remove(groupId, out Group? before);
+        before?.ReleaseMemory();
         if (value is null && (before is null || before.Offsets.Count == 0)) return;
-        var group = new Group(groupId);
+        var group = new Group(groupId, _limits.Memory);
         if (value is ReadOnlyMemory<byte> bytes) GroupRecords.ReadMetadata(bytes, group);
         if (before is not null)
         {
@@ -146,7 +154,7 @@ public sealed partial class GroupCoordinator
     private void Forget()
     {
         Invariant.Require(_pending.Count == 0);
-        _groups.Clear();
+        Abandon();
         _timers.Clear();
         _offsetCount = 0;
         _lastWrite = 0;

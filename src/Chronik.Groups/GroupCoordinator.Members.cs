@@ -52,6 +52,18 @@ public sealed partial class GroupCoordinator
     /// <summary>Everybody learns the assignment once it is in the log, so that no restart can give it to another generation.</summary>
     private void StoreAssignments(Group group, SyncGroupRequest request)
     {
+        long bytes = 0;
+        foreach (SyncGroupRequest.SyncGroupRequestAssignment assignment in request.Assignments) bytes += assignment.Assignment.Length;
+        KafkaError refused = RefuseForMemory(group, bytes, out string? refusal);
+        if (refused != KafkaError.None)
+        {
+            // As Kafka answers when the group's record is too large for its log.
+            if (refused == KafkaError.GroupMaxSizeReached) refused = KafkaError.UnknownServerError;
+            ReplySync(group.Members[request.MemberId], new SyncGroupResponse { ErrorCode = (short)refused }, refusal);
+            FinishSync(group, group.Generation, [], refused);
+            return;
+        }
+
         var assignments = new Dictionary<string, byte[]>();
         foreach (SyncGroupRequest.SyncGroupRequestAssignment assignment in request.Assignments)
         {
@@ -81,7 +93,7 @@ public sealed partial class GroupCoordinator
         group.MoveTo(GroupState.Stable, _now);
         foreach (GroupMember member in group.Members.Values)
         {
-            member.Assignment = assignments.GetValueOrDefault(member.Id, []);
+            group.Assign(member, assignments.GetValueOrDefault(member.Id, []));
             if (member.Sync is null) continue;
             ReplySync(member, SyncResponse(group, member));
 
@@ -96,11 +108,11 @@ public sealed partial class GroupCoordinator
         if (group.PendingSync.Count == 0) _timers.Cancel(SyncOf(group));
     }
 
-    private void ReplySync(GroupMember member, SyncGroupResponse response)
+    private void ReplySync(GroupMember member, SyncGroupResponse response, string? refusal = null)
     {
         if (member.Sync is not ParkedRequest sync) return;
         member.Sync = null;
-        Reply(sync.Token, response);
+        Reply(sync.Token, response, refusal);
     }
 
     private static SyncGroupResponse SyncResponse(Group group, GroupMember member) =>

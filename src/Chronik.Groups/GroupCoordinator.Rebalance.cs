@@ -18,7 +18,7 @@ public sealed partial class GroupCoordinator
         {
             foreach (GroupMember member in group.Members.Values)
             {
-                member.Assignment = [];
+                group.Assign(member, []);
                 ReplySync(member, new() { ErrorCode = (short)KafkaError.RebalanceInProgress });
             }
         }

@@ -163,7 +163,7 @@ public sealed partial class GroupCoordinator
             return null;
         }
 
-        var group = new Group(groupId) { StateSinceMs = _now };
+        var group = new Group(groupId, _limits.Memory) { StateSinceMs = _now };
         _groups.Add(groupId, group);
         return group;
     }

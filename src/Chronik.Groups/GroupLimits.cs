@@ -40,6 +40,13 @@ public sealed record GroupLimits
     public int GroupSizeMax { get; init; } = 10_000;
 
     /// <summary>
+    /// Memory for what members say about themselves and are assigned, shared by all coordinators that have it. A group that would have
+    /// more than its part answers GROUP_MAX_SIZE_REACHED to whoever joins, UNKNOWN_SERVER_ERROR to assignments; when the whole is used up,
+    /// what needs more is refused with COORDINATOR_NOT_AVAILABLE, which clients retry.
+    /// </summary>
+    public GroupMemory Memory { get; init; } = new();
+
+    /// <summary>
     /// <c>groups.max-pending-members</c>, default 10,000 per group: member ids handed out (KIP-394) and not used yet. Beyond it newcomers
     /// get COORDINATOR_NOT_AVAILABLE, which clients retry.
     /// </summary>

@@ -9,6 +9,9 @@ internal readonly record struct ParkedRequest(object Token, short Version);
 /// <summary>One member of a group.</summary>
 internal sealed class GroupMember
 {
+    private const int Overhead = 512;
+    private const int ProtocolOverhead = 128;
+
     public GroupMember(string id, string? instanceId, string clientId, string clientHost)
     {
         Id = id;
@@ -45,8 +48,20 @@ internal sealed class GroupMember
     /// <summary>Its SyncGroup that waits for the assignment.</summary>
     public ParkedRequest? Sync { get; set; }
 
+    /// <summary>About how much memory it takes.</summary>
+    public long Bytes => BytesOf(Id, InstanceId, ClientId, ClientHost, Protocols) + Assignment.Length;
+
     /// <summary>Whoever waits for us cannot heartbeat meanwhile.</summary>
     public bool IsExcusedFromHeartbeat => !IsNew && (Join is not null || Sync is not null);
+
+    /// <summary>About how much memory a member takes before it is assigned anything.</summary>
+    public static long BytesOf(string id, string? instanceId, string clientId, string clientHost, List<MemberProtocol> protocols)
+    {
+        long bytes = Overhead + (sizeof(char) * (id.Length + (instanceId?.Length ?? 0) + clientId.Length + clientHost.Length));
+        foreach (MemberProtocol protocol in protocols)
+            bytes += ProtocolOverhead + (sizeof(char) * protocol.Name.Length) + protocol.Metadata.Length;
+        return bytes;
+    }
 
     public byte[] MetadataOf(string? protocol)
     {

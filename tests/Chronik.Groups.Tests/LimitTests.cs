@@ -86,4 +86,86 @@ public class LimitTests
         rig.Pass(120_000);
         Assert.Equal("Empty", rig.StateOf());
     }
+
+    [Fact]
+    public void What_members_say_about_themselves_is_counted_and_a_group_may_have_a_quarter()
+    {
+        GroupMemory memory = new(1 << 20);
+        var rig = new Rig(NoDelay with { Memory = memory });
+        Assert.Equal(KafkaError.MemberIdRequired, rig.Join(out JoinGroupResponse first, Large()));
+        Assert.Equal(KafkaError.None, rig.Join(out _, Large(first.MemberId)));
+        Assert.InRange(memory.Bytes, 100_000, 110_000);
+        rig.Ask(SyncOf(first.MemberId, 1), SyncV);
+        Assert.Equal(KafkaError.MemberIdRequired, rig.Join(out JoinGroupResponse second, Large()));
+        rig.Ask(Large(second.MemberId), JoinV);
+        int token = rig.Ask(Large(), JoinV);
+        Assert.Equal(KafkaError.GroupMaxSizeReached, (KafkaError)rig.Reply<JoinGroupResponse>(token).ErrorCode);
+        Assert.Contains("chronik.groups.max-member-memory = 1048576", rig.Refusal(token));
+        rig.Get<LeaveGroupResponse>(LeaveOf((first.MemberId, null), (second.MemberId, null)), 5);
+        Assert.Equal(0, memory.Bytes);
+    }
+
+    [Fact]
+    public void A_member_that_grows_is_counted_too()
+    {
+        GroupMemory memory = new(1 << 20);
+        var rig = new Rig(NoDelay with { Memory = memory });
+        (string[] ids, _) = rig.Stable(1);
+        int token = rig.Ask(Large(ids[0], bytes: 300_000), JoinV);
+        Assert.Equal(KafkaError.GroupMaxSizeReached, (KafkaError)rig.Reply<JoinGroupResponse>(token).ErrorCode);
+        Assert.Equal(KafkaError.None, rig.Join(out _, JoinOf(ids[0])));
+    }
+
+    [Fact]
+    public void Coordinators_share_the_memory_and_give_it_back()
+    {
+        GroupMemory memory = new(400_000);
+        Rig[] rigs = [.. Enumerable.Range(0, 5).Select(_ => new Rig(NoDelay with { Memory = memory }))];
+        for (int i = 0; i < 4; i++)
+        {
+            rigs[i].Join(out JoinGroupResponse given, Large(bytes: 90_000));
+            Assert.Equal(KafkaError.None, rigs[i].Join(out _, Large(given.MemberId, bytes: 90_000)));
+        }
+
+        int token = rigs[4].Ask(Large(bytes: 90_000), JoinV);
+        Assert.Equal(KafkaError.CoordinatorNotAvailable, (KafkaError)rigs[4].Reply<JoinGroupResponse>(token).ErrorCode);
+        Assert.Contains("chronik.groups.max-member-memory = 400000", rigs[4].Refusal(token));
+        rigs[0].Unload();
+        Assert.Equal(KafkaError.MemberIdRequired, rigs[4].Join(out _, Large(bytes: 90_000)));
+        for (int i = 1; i < 4; i++) rigs[i].Core.Abandon();
+        rigs[4].Unload();
+        Assert.Equal(0, memory.Bytes);
+    }
+
+    [Fact]
+    public void Assignments_are_counted_and_what_is_too_large_is_refused_to_everybody()
+    {
+        GroupMemory memory = new(1 << 20);
+        var rig = new Rig(NoDelay with { Memory = memory });
+        rig.Join(out JoinGroupResponse given, JoinOf());
+        rig.Join(out JoinGroupResponse joined, JoinOf(given.MemberId));
+        int token = rig.Ask(SyncOf(joined.MemberId, joined.GenerationId, (joined.MemberId, new byte[300_000])), SyncV);
+        Assert.Equal(KafkaError.UnknownServerError, (KafkaError)rig.Reply<SyncGroupResponse>(token).ErrorCode);
+        Assert.Contains("chronik.groups.max-member-memory = 1048576", rig.Refusal(token));
+    }
+
+    [Fact]
+    public void A_restart_counts_what_the_log_holds()
+    {
+        GroupMemory memory = new(1 << 20);
+        var rig = new Rig(NoDelay with { Memory = memory });
+        rig.Join(out JoinGroupResponse given, Large());
+        rig.Join(out JoinGroupResponse joined, Large(given.MemberId));
+        rig.Get<SyncGroupResponse>(SyncOf(joined.MemberId, joined.GenerationId), SyncV);
+        long before = memory.Bytes;
+        rig.Core.Abandon();
+        Assert.Equal(0, memory.Bytes);
+        rig.Restart();
+        Assert.InRange(memory.Bytes, before - 200, before);
+        rig.Unload();
+        Assert.Equal(0, memory.Bytes);
+    }
+
+    private static JoinGroupRequest Large(string memberId = "", int bytes = 100_000) =>
+        JoinOf(memberId, protocols: ("range", new byte[bytes]));
 }

@@ -34,7 +34,8 @@ public sealed class OptionsTests : IDisposable
         var options = Parse();
         Assert.Equal(new GatewayLimits(), options.Gateway.Limits);
         Assert.Equal(new PartitionLimits(), options.Partitions);
-        Assert.Equal(new GroupLimits(), options.Groups);
+        Assert.Equal(new GroupLimits { Memory = options.Groups.Memory }, options.Groups);
+        Assert.Equal(new GroupMemory().MaxBytes, options.Groups.Memory.MaxBytes);
         Assert.Equal(new StorageOptions { DataDirectory = options.Storage.DataDirectory }, options.Storage);
         Assert.Equal(new BrokerSettings().MaxPartitionsPerBroker, options.Broker.MaxPartitionsPerBroker);
         var layers = new ConfigurationLayers();

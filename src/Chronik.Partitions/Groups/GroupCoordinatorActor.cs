@@ -82,6 +82,7 @@ internal sealed class GroupCoordinatorActor : UntypedActor, IWithTimers
     /// <summary>Whoever still waits is sent to find the coordinator again. What is in the mailbox is answered by /groups.</summary>
     protected override void PostStop()
     {
+        _core.Abandon();
         foreach (Asked asked in _waiting)
             asked.Answer(GroupResponses.Error(asked.Request.Request, asked.Request.Version, KafkaError.NotCoordinator));
     }

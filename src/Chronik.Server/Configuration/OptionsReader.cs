@@ -81,6 +81,7 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
             SessionTimeoutMinMs = Milliseconds("chronik.groups.session-timeout-min", "group.min.session.timeout.ms"),
             SessionTimeoutMaxMs = Milliseconds("chronik.groups.session-timeout-max", "group.max.session.timeout.ms"),
             GroupSizeMax = Int("chronik.groups.max-size", 1, int.MaxValue, "group.max.size"),
+            Memory = new GroupMemory(Size(GroupMemory.Key, MiB)),
             OffsetsRetentionMs = (long)Duration("chronik.groups.offsets-retention").TotalMilliseconds,
         };
         _kafkaNames["offsets.retention.minutes"] = Number(Math.Max(1, limits.OffsetsRetentionMs / 60_000));
