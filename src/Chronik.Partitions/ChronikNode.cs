@@ -62,6 +62,7 @@ public sealed class ChronikNode : IBrokerNode
     private readonly TaskCompletionSource<NodeActors> _actors = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly IActorRef _root;
     private readonly string _dataDirectory;
+    private readonly PartitionLocator _locator;
     private readonly Lock _readyLock = new();
     private volatile MetadataImage _metadata = MetadataImage.Empty;
     private HashSet<GroupId>? _missing; // What readiness waits for; null until the metadata is known.
@@ -77,6 +78,7 @@ public sealed class ChronikNode : IBrokerNode
         PartitionMeters meters = new(_directory);
         PeerHub peers = new(storage.Identity.NodeId, Guid.NewGuid(), time, buffers, new PeerOptions());
         peers.Form(storage.Identity.ClusterId);
+        _locator = new PartitionLocator(storage.Identity.NodeId, _directory, peers.Leaders);
         NodeContext node = new(storage.Identity.NodeId, storage, buffers, time, ticker, options.Limits, meters, peers);
         ControllerSetup controller = new(
             node, _directory, storage.Identity.ClusterId, options.Endpoints, options.Rack, options.Settings,
@@ -153,6 +155,17 @@ public sealed class ChronikNode : IBrokerNode
 
     /// <inheritdoc/>
     public Partition? Find(TopicId topic, int partition) => _directory.Find(new GroupId(topic, partition));
+
+    /// <inheritdoc/>
+    public PartitionLocation? Locate(TopicId topic, int partition) => _locator.Locate(_metadata, topic, partition);
+
+    /// <inheritdoc/>
+    public NodeId Controller => _locator.LeaderOf(GroupId.Metadata);
+
+    /// <inheritdoc/>
+    public Task<QuorumState> DescribeMetadataQuorumAsync() => _directory.Find(GroupId.Metadata) is { } log
+        ? log.DescribeQuorumAsync()
+        : Task.FromResult(new QuorumState(NodeId.None, LeaderEpoch.Unknown, KafkaOffset.Unknown, [], []));
 
     /// <inheritdoc/>
     public Task<IActorRef> ActorOfAsync(Props props, string name) => _root.Ask<IActorRef>(new StartChild(props, name), Replies.Timeout);

@@ -35,6 +35,19 @@ public interface IBrokerNode
     /// <summary>The replica of a partition that this node hosts, by topic id.</summary>
     Partition? Find(TopicId topic, int partition);
 
+    /// <summary>
+    /// Where a partition is and who leads it, wherever that is; null when the metadata does not know the partition.
+    /// </summary>
+    PartitionLocation? Locate(TopicId topic, int partition);
+
+    /// <summary>The node that changes the metadata: the leader of its log; none while there is none.</summary>
+    NodeId Controller { get; }
+
+    /// <summary>
+    /// How the metadata's group stands (KIP-595), as its leader sees it; no leader and no members when none can be asked.
+    /// </summary>
+    Task<QuorumState> DescribeMetadataQuorumAsync();
+
     /// <summary>Makes an actor below /user/chronik.</summary>
     Task<IActorRef> ActorOfAsync(Props props, string name);
 

@@ -3,6 +3,7 @@ using Chronik.Groups;
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions;
+using Chronik.Partitions.Peers;
 using Chronik.Protocol;
 using Chronik.Protocol.RecordBatches;
 using Chronik.Storage;
@@ -15,7 +16,7 @@ namespace Chronik.Gateway.Tests;
 /// </summary>
 internal sealed class FakeNode : IBrokerNode, IDisposable
 {
-    private readonly Dictionary<GroupId, Partition> _partitions = [];
+    private readonly PartitionDirectory _partitions = new();
     private readonly Lock _lock = new();
     private readonly NodeStorage _storage;
     private readonly ActorSystem _system;
@@ -49,6 +50,16 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
     /// <summary>How many appends the replicas have been given.</summary>
     public int Appends;
 
+    /// <summary>What leaders elsewhere have announced.</summary>
+    public LeaderTable Leaders { get; } = new();
+
+    public NodeId Controller { get; set; } = new(7);
+
+    public QuorumState Quorum { get; set; } = new(NodeId.None, LeaderEpoch.Unknown, KafkaOffset.Unknown, [], []);
+
+    /// <summary>Who coordinates every group.</summary>
+    public NodeId GroupCoordinator { get; set; } = new(7);
+
     /// <summary>Answers of the group coordinator; null answers NOT_COORDINATOR.</summary>
     public Func<string, IRequestMessage, short, Task<IResponseMessage?>> Coordinator { get; set; } = (_, _, _) =>
         Task.FromResult<IResponseMessage?>(null);
@@ -61,15 +72,18 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
         return Metadata.Topics.TryGetValue(name.Topic, out TopicImage? topic) ? Find(topic.Id, name.Partition) : null;
     }
 
-    public Partition? Find(TopicId topic, int partition)
-    {
-        lock (_lock) return _partitions.GetValueOrDefault(new GroupId(topic, partition));
-    }
+    public Partition? Find(TopicId topic, int partition) => _partitions.Find(new GroupId(topic, partition));
+
+    public PartitionLocation? Locate(TopicId topic, int partition) =>
+        new PartitionLocator(Id, _partitions, Leaders).Locate(Metadata, topic, partition);
+
+    public Task<QuorumState> DescribeMetadataQuorumAsync() => Task.FromResult(Quorum);
 
     public Task<IReadOnlyList<ItemResult>> SubmitAsync(MetadataCommand command, TimeSpan timeout) =>
         SubmitFails is { } failure ? Task.FromException<IReadOnlyList<ItemResult>>(failure) : Task.FromResult(Change(command));
 
-    public Task<(KafkaError Error, NodeId Coordinator)> FindGroupCoordinatorAsync(string groupId) => Task.FromResult((KafkaError.None, Id));
+    public Task<(KafkaError Error, NodeId Coordinator)> FindGroupCoordinatorAsync(string groupId) => 
+        Task.FromResult((KafkaError.None, GroupCoordinator));
 
     public Task<IResponseMessage?> AskGroupCoordinatorAsync(string groupId, IRequestMessage request, short version, RequestOrigin origin) =>
         Coordinator(groupId, request, version);
@@ -86,6 +100,29 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
             (TopicResult)Change(new CreateTopics([new NewTopic { Name = name, PartitionCount = partitions, Configs = configs }]))[0];
         Assert.Equal(KafkaError.None, result.Error);
         return Metadata.Topics[name];
+    }
+
+    /// <summary>Another broker registers.</summary>
+    public NodeId AddBroker(int id)
+    {
+        var node = new NodeId(id);
+        Change(new RegisterBroker(node, [new BrokerEndpoint("PLAINTEXT", $"host-{id}", 9000 + id)], null));
+        return node;
+    }
+
+    /// <summary>A record of the metadata log is applied.</summary>
+    public void Apply(MetadataRecord record)
+    {
+        lock (_lock) _image = _image.Apply(record);
+    }
+
+    /// <summary>A topic of one partition whose only replica is on another broker, which says that it leads it.</summary>
+    public TopicImage CreateTopicOn(NodeId leader, string name, int epoch = 5)
+    {
+        Change(new CreateTopics([new NewTopic { Name = name, Assignments = [new PartitionAssignment(0, [leader])] }]));
+        TopicImage topic = Metadata.Topics[name];
+        Leaders.Set(new GroupId(topic.Id, 0), new LeaderLocation(leader, new LeaderEpoch(epoch), [leader]));
+        return topic;
     }
 
     /// <summary>Makes the replica of a partition keep its appends until they are let go.</summary>
@@ -119,9 +156,9 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
             foreach (MetadataRecord record in decision.Records) _image = _image.Apply(record);
             foreach (TopicImage topic in _image.Topics.Values)
                 for (int i = 0; i < topic.Partitions.Length; i++)
-                    if (!_partitions.ContainsKey(new GroupId(topic.Id, i))) Make(topic, i);
-            foreach (GroupId gone in _partitions.Keys.Where(group => !_image.TopicsById.ContainsKey(group.Topic)).ToList())
-                _partitions.Remove(gone);
+                    if (topic.Partitions[i].Replicas.Contains(Id) && Find(topic.Id, i) is null) Make(topic, i);
+            foreach (Partition gone in _partitions.All.Where(one => !_image.TopicsById.ContainsKey(one.Group.Topic)))
+                _partitions.Remove(gone.Group);
             return decision.Results;
         }
     }
@@ -146,7 +183,7 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
         IActorRef replica = _system.ActorOf(Props.Create(typeof(FakeReplica), this));
         var partition = new Partition(new TopicPartition(topic.Name, index), group, replica, view);
         replica.Tell(partition, ActorRefs.NoSender);
-        _partitions.Add(group, partition);
+        _partitions.Add(partition);
     }
 }
 

@@ -39,7 +39,7 @@ internal sealed class DeleteRecordsHandler(GatewayServices services)
         string topic, DeleteRecordsRequest.DeleteRecordsPartition asked)
     {
         if (TopicNames.IsInternal(topic)) return Describe(asked, KafkaError.InvalidTopicException, KafkaOffset.Unknown);
-        (Partition? partition, KafkaError error) = Services.Node.Locate(topic, asked.PartitionIndex);
+        (Partition? partition, KafkaError error) = Services.Node.FindHere(topic, asked.PartitionIndex);
         if (partition is null) return Describe(asked, error, KafkaOffset.Unknown);
         if (asked.Offset < KafkaOffset.Unknown.Value) return Describe(asked, KafkaError.OffsetOutOfRange, KafkaOffset.Unknown);
         DeleteRecordsResult result = await partition.DeleteRecordsAsync(new KafkaOffset(asked.Offset)).ConfigureAwait(false);

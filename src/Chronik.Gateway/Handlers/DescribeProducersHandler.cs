@@ -39,7 +39,7 @@ internal sealed class DescribeProducersHandler(GatewayServices services)
 
     private async Task<DescribeProducersResponse.PartitionResponse> DescribeAsync(string topic, int index)
     {
-        (Partition? partition, KafkaError error) = Services.Node.Locate(topic, index);
+        (Partition? partition, KafkaError error) = Services.Node.FindHere(topic, index);
         if (partition is null) return Refused(index, error);
         if (!partition.View.IsLeader) return Refused(index, KafkaError.NotLeaderOrFollower);
         IReadOnlyList<ProducerSummary> producers = await partition.DescribeProducersAsync().ConfigureAwait(false);

@@ -98,8 +98,8 @@ internal sealed class FetchOperation(
     private Reading Read(FetchItem item, FetchResponse.PartitionData data)
     {
         (Partition? partition, KafkaError error) = request.Version >= FirstVersionWithTopicIds
-            ? services.Node.Locate(item.Key.Id, item.Key.Partition)
-            : services.Node.Locate(item.Key.Name, item.Key.Partition);
+            ? services.Node.FindHere(item.Key.Id, item.Key.Partition)
+            : services.Node.FindHere(item.Key.Name, item.Key.Partition);
         if (partition is null) return Refuse(item, data, error);
         PartitionView view = partition.View;
         error = view.CheckLeader(item.CurrentLeaderEpoch);

@@ -64,7 +64,7 @@ internal sealed class ListOffsetsHandler(GatewayServices services)
         string topic, ListOffsetsRequest.ListOffsetsPartition asked, sbyte isolation, short version)
     {
         if (!IsKnown(asked.Timestamp, version)) return Refused(asked, KafkaError.UnsupportedVersion);
-        (Partition? partition, KafkaError error) = Services.Node.Locate(topic, asked.PartitionIndex);
+        (Partition? partition, KafkaError error) = Services.Node.FindHere(topic, asked.PartitionIndex);
         if (partition is null) return Refused(asked, error);
         PartitionView view = partition.View;
         error = view.CheckLeader(asked.CurrentLeaderEpoch);

@@ -33,7 +33,7 @@ internal sealed class OffsetForLeaderEpochHandler(GatewayServices services)
 
     private OffsetForLeaderEpochResponse.EpochEndOffset Find(string topic, OffsetForLeaderEpochRequest.OffsetForLeaderPartition asked)
     {
-        (Partition? partition, KafkaError error) = Services.Node.Locate(topic, asked.Partition);
+        (Partition? partition, KafkaError error) = Services.Node.FindHere(topic, asked.Partition);
         if (partition is null) return Refused(asked, error);
         PartitionView view = partition.View;
         error = view.CheckLeader(asked.CurrentLeaderEpoch);

@@ -8,7 +8,7 @@ namespace Chronik.Gateway.Handlers;
 internal static class PartitionLookup
 {
     /// <summary>Finds a partition by its topic's name.</summary>
-    public static (Partition? Partition, KafkaError Error) Locate(this IBrokerNode node, string topic, int index)
+    public static (Partition? Partition, KafkaError Error) FindHere(this IBrokerNode node, string topic, int index)
     {
         // The metadata log is a partition like any other to this node, but none that clients know of.
         if (topic == TopicNames.ClusterMetadata) return (null, KafkaError.UnknownTopicOrPartition);
@@ -18,7 +18,7 @@ internal static class PartitionLookup
     }
 
     /// <summary>Finds a partition by its topic's id.</summary>
-    public static (Partition? Partition, KafkaError Error) Locate(this IBrokerNode node, TopicId topic, int index)
+    public static (Partition? Partition, KafkaError Error) FindHere(this IBrokerNode node, TopicId topic, int index)
     {
         if (topic == TopicId.ClusterMetadata || !node.Metadata.TopicsById.TryGetValue(topic, out TopicImage? image))
             return (null, KafkaError.UnknownTopicId);

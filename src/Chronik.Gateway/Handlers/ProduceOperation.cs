@@ -109,8 +109,8 @@ internal sealed class ProduceOperation(GatewayServices services, ProduceRequest 
     {
         Slot state = _slots[slot];
         (Partition? partition, KafkaError error) = request.Version >= FirstVersionWithTopicIds
-            ? services.Node.Locate(new TopicId(topic.TopicId), data.Index)
-            : services.Node.Locate(topic.Name, data.Index);
+            ? services.Node.FindHere(new TopicId(topic.TopicId), data.Index)
+            : services.Node.FindHere(topic.Name, data.Index);
         if (partition is null)
         {
             state.Refuse(error, null);
