@@ -153,7 +153,8 @@ public class ActorSelection : ICanTell
 
 internal static class SelectionSupport
 {
-    public static ActorSelection Select(ActorPath path, ActorSystemImpl system) => new(system.RootGuardian, path.Elements);
+    public static ActorSelection Select(ActorPath path, ActorSystemImpl system) =>
+        new(system.Provider.RootGuardianAt(path.Address), path.Elements);
 
     public static ActorSelection Select(string path, ActorSystemImpl system, IActorRef lookupRoot)
     {
@@ -168,6 +169,13 @@ internal static class SelectionSupport
         IInternalActorRef current = anchor;
         while (!rest.IsEmpty)
         {
+            if (!current.IsLocal)
+            {
+                // The system that has the rest of the way goes on from here.
+                current.Tell(new ActorSelectionMessage(selection.Message, rest.ToArray(), selection.WildCardFanOut), sender);
+                return;
+            }
+
             SelectionPathElement step = rest[0];
             rest = rest[1..];
             switch (step)

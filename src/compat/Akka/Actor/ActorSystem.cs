@@ -103,6 +103,9 @@ public abstract class ExtendedActorSystem : ActorSystem
     {
     }
 
+    /// <summary>Turns paths into references, and knows the address of this system.</summary>
+    public abstract IActorRefProvider Provider { get; }
+
     /// <summary>Ends the system without a coordinated shutdown.</summary>
     public abstract void Abort();
 

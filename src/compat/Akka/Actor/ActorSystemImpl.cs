@@ -34,9 +34,10 @@ internal sealed class ActorSystemImpl : ExtendedActorSystem
         Name = name;
         Settings = new Settings(this, config, setup);
         EventStream = new EventStream(Settings.DebugEventStream);
+        ActorRefProvider = CreateProvider();
+        ActorRefProvider.Attach(this);
         EventStream.StartStdoutLogger(Settings);
         Log = Logging.GetLogger(EventStream, $"ActorSystem({name})");
-        RootPath = new RootActorPath(new Address("akka", name));
         _deadLetters = new DeadLetterActorRef(this, RootPath / "deadLetters");
         IgnoreRef = new IgnoreActorRef(this);
         Mailboxes = new Mailboxes(this);
@@ -74,7 +75,11 @@ internal sealed class ActorSystemImpl : ExtendedActorSystem
 
     public override Task WhenTerminated => _terminated.Task;
 
-    public ActorPath RootPath { get; }
+    public override IActorRefProvider Provider => ActorRefProvider;
+
+    public LocalActorRefProvider ActorRefProvider { get; }
+
+    public ActorPath RootPath => ActorRefProvider.RootPath;
 
     public LocalActorRef RootGuardian { get; }
 
@@ -197,17 +202,6 @@ internal sealed class ActorSystemImpl : ExtendedActorSystem
         return WhenTerminated;
     }
 
-    /// <summary>The actor of a path of this system; dead letters at that path when there is none.</summary>
-    public IActorRef ResolveActorRef(ActorPath path)
-    {
-        if (path.Address.HasGlobalScope || path.Address.System != Name)
-            return new EmptyLocalActorRef(this, path);
-        string[] elements = (string[])path.Elements;
-        IActorRef found = RootGuardian.GetChild(elements);
-        return found is Nobody || (path.Uid != ActorPath.UndefinedUid && path.Uid != found.Path.Uid)
-            ? new EmptyLocalActorRef(this, path) : found;
-    }
-
     /// <summary>A system message that came too late. A watch is answered, so that a watcher of the dead learns of it.</summary>
     public void DeadLetterSystem(SystemMessage message, IInternalActorRef receiver)
     {
@@ -243,8 +237,17 @@ internal sealed class ActorSystemImpl : ExtendedActorSystem
             EventStream.StartStdoutLogger(Settings);
     }
 
-    internal void Ended()
+    internal async Task End()
     {
+        try
+        {
+            await ActorRefProvider.Shutdown().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            Log.Error(e, "The provider of actor references could not be shut down");
+        }
+
         Action[] callbacks;
         lock (_terminationCallbacks)
         {
@@ -297,6 +300,22 @@ internal sealed class ActorSystemImpl : ExtendedActorSystem
         ? SupervisorStrategy.DefaultStrategy
         : SupervisorStrategyConfigurator.CreateConfigurator(Settings.SupervisorStrategyClass).Create();
 
+    private LocalActorRefProvider CreateProvider()
+    {
+        Type type = TypeNames.Find(Settings.ProviderClass);
+        if (type is null || !typeof(LocalActorRefProvider).IsAssignableFrom(type))
+            throw new ConfigurationException($"'akka.actor.provider' is not a valid type name: [{Settings.ProviderClass}].");
+        try
+        {
+            return (LocalActorRefProvider)Activator.CreateInstance(type, Name, Settings, EventStream);
+        }
+        catch (System.Reflection.TargetInvocationException e) when (e.InnerException is { } cause)
+        {
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(cause);
+            throw;
+        }
+    }
+
     private IScheduler CreateScheduler()
     {
         if (string.IsNullOrEmpty(Settings.SchedulerClass) || Settings.SchedulerClass == typeof(HashedWheelTimerScheduler).FullName)
@@ -309,6 +328,7 @@ internal sealed class ActorSystemImpl : ExtendedActorSystem
     private void StartServices()
     {
         StartLoggers();
+        ActorRefProvider.Init(this);
         foreach (string extension in Settings.Config.GetStringList("akka.extensions") ?? [])
         {
             Type type = TypeNames.Find(extension)

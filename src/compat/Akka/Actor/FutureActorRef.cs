@@ -145,7 +145,9 @@ internal sealed class WatchingActorRef(IInternalActorRef target) : TemporaryActo
 internal sealed class TemporaryContainer(ActorSystemImpl system, ActorPath path) : MinimalActorRef
 {
     private readonly System.Collections.Concurrent.ConcurrentDictionary<string, IInternalActorRef> _refs = new();
-    private long _next = -1;
+
+    /// <summary>Not from 0: a late answer to a former system at the same address must not find a question of this one.</summary>
+    private long _next = Random.Shared.NextInt64(1L << 40);
 
     public override ActorSystemImpl SystemImpl => system;
 

@@ -76,7 +76,7 @@ internal sealed class RootSupervisor(ActorSystemImpl system) : MinimalActorRef
                 break;
             case DeathWatchNotification:
                 // Not on the dispatcher's thread, which is shut down there.
-                ThreadPool.UnsafeQueueUserWorkItem(static s => s.Ended(), system, preferLocal: false);
+                ThreadPool.UnsafeQueueUserWorkItem(static s => _ = s.End(), system, preferLocal: false);
                 break;
         }
     }

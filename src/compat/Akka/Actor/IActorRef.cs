@@ -41,6 +41,9 @@ internal interface IInternalActorRef : IActorRef
 {
     bool IsTerminated { get; }
 
+    /// <summary>False for an actor of another system.</summary>
+    bool IsLocal => true;
+
     IInternalActorRef Parent { get; }
 
     /// <summary>The system the reference belongs to; null for <see cref="Nobody"/>.</summary>

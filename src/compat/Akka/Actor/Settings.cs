@@ -41,6 +41,8 @@ public class Settings
             akka.GetString("log-dead-letters-suspend-duration", null), StringComparison.OrdinalIgnoreCase)
             ? Timeout.InfiniteTimeSpan
             : akka.GetTimeSpan("log-dead-letters-suspend-duration", TimeSpan.FromMinutes(5));
+        ProviderSelectionType = setup.Get<BootstrapSetup>() is { HasValue: true, Value.ActorRefProvider: { HasValue: true } chosen }
+            ? chosen.Value : ProviderSelection.Named(akka.GetString("actor.provider", "local"));
         AskTimeout = akka.GetTimeSpan("actor.ask-timeout", Timeout.InfiniteTimeSpan);
         CreationTimeout = akka.GetTimeSpan("actor.creation-timeout", TimeSpan.FromSeconds(20));
         SupervisorStrategyClass = akka.GetString("actor.guardian-supervisor-strategy", null);
@@ -86,6 +88,11 @@ public class Settings
     public IList<string> Loggers { get; }
 
     public string LoggersDispatcher { get; }
+
+    /// <summary>The type that makes the system's actor references.</summary>
+    public string ProviderClass => ProviderSelectionType.Fqn;
+
+    public ProviderSelection ProviderSelectionType { get; }
 
     public string SchedulerClass { get; }
 

@@ -41,18 +41,56 @@ namespace Akka.Actor.Setup
 
 namespace Akka.Actor
 {
-    /// <summary>Which provider of actor references a system uses. Only the local one is here.</summary>
+    /// <summary>Which provider of actor references a system uses: whether it knows of other systems, and how.</summary>
     public abstract class ProviderSelection
     {
-        private ProviderSelection()
+        private ProviderSelection(string fqn) => Fqn = fqn;
+
+        internal string Fqn { get; }
+
+        /// <summary>What akka.actor.provider says: local, remote, cluster or the name of a type.</summary>
+        internal static ProviderSelection Named(string name) => name switch
         {
-        }
+            "local" => Local.Instance,
+            "remote" => Remote.Instance,
+            "cluster" => Cluster.Instance,
+            _ => new Custom(name),
+        };
 
         public sealed class Local : ProviderSelection
         {
             public static readonly Local Instance = new();
 
             private Local()
+                : base("Akka.Actor.LocalActorRefProvider, Akka")
+            {
+            }
+        }
+
+        public sealed class Remote : ProviderSelection
+        {
+            public static readonly Remote Instance = new();
+
+            private Remote()
+                : base("Akka.Remote.RemoteActorRefProvider, Akka.Remote")
+            {
+            }
+        }
+
+        public sealed class Cluster : ProviderSelection
+        {
+            public static readonly Cluster Instance = new();
+
+            private Cluster()
+                : base("Akka.Cluster.ClusterActorRefProvider, Akka.Cluster")
+            {
+            }
+        }
+
+        public sealed class Custom : ProviderSelection
+        {
+            public Custom(string fqn, string identifier = null, bool hasCluster = false)
+                : base(fqn)
             {
             }
         }

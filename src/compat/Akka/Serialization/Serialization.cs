@@ -114,7 +114,7 @@ public class Serialization
 
     /// <summary>The actor of a path that <see cref="SerializedActorPath"/> wrote; dead letters when it does not exist.</summary>
     public IActorRef DeserializeActorRef(string path) =>
-        ActorPath.TryParse(path, out ActorPath parsed) ? _system.ResolveActorRef(parsed) : _system.DeadLetters;
+        _system.Provider.ResolveActorRef(path);
 
     /// <exception cref="SerializationException">Nothing is bound to its type.</exception>
     public Serializer FindSerializerFor(object obj, string defaultSerializerName = null) =>
@@ -151,7 +151,10 @@ public class Serialization
 
     /// <summary>The path with uid and address by which the actor is found again.</summary>
     public static string SerializedActorPath(IActorRef actorRef) =>
-        actorRef is null or Nobody ? string.Empty : actorRef.Path.ToSerializationFormat();
+        actorRef is null or Nobody ? string.Empty
+            : actorRef is IInternalActorRef { SystemImpl: { } system }
+                ? actorRef.Path.ToSerializationFormatWithAddress(system.Provider.DefaultAddress)
+                : actorRef.Path.ToSerializationFormat();
 
     /// <summary>The name of a type without versions.</summary>
     internal static string TypeManifest(Type type) => type is null ? string.Empty : $"{type.FullName}, {type.Assembly.GetName().Name}";
