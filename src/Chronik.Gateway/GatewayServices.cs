@@ -80,30 +80,39 @@ public sealed class GatewayServices
     internal ApiTable Apis { get; }
 
     /// <summary>
-    /// The brokers of the cluster as a client of <paramref name="connection"/> should see them, this node always among them.
+    /// The brokers of the cluster as a client of <paramref name="connection"/> should see them, this node always among them; those that
+    /// are not live only if they are asked for.
     /// </summary>
-    internal List<BrokerAddress> BrokersFor(KafkaConnection connection)
+    internal List<BrokerAddress> BrokersFor(KafkaConnection connection, bool includeFenced = false)
     {
         MetadataImage image = Node.Metadata;
         var brokers = new List<BrokerAddress>(Math.Max(1, image.Brokers.Count)) { SelfFor(connection) };
         foreach (BrokerImage broker in image.Brokers.Values)
         {
-            if (broker.Id != Node.Id)
-                brokers.Add(new BrokerAddress(broker.Id, broker.Endpoints[0].Host, broker.Endpoints[0].Port, broker.Rack));
+            if (broker.Id != Node.Id && (broker.IsLive || includeFenced)) brokers.Add(AddressOf(broker));
         }
 
         brokers.Sort((a, b) => a.Id.Value.CompareTo(b.Id.Value));
         return brokers;
     }
 
-    /// <summary>Where a client of <paramref name="connection"/> reaches a broker; null for a broker that is not known.</summary>
+    /// <summary>
+    /// Whether clients may be sent to a broker: it is this one, or registered and live. Others are as good as not there to them.
+    /// </summary>
+    internal bool IsServing(NodeId id) =>
+        id == Node.Id || (Node.Metadata.Brokers.TryGetValue(id, out BrokerImage? broker) && broker.IsLive);
+
+    /// <summary>
+    /// Where a client of <paramref name="connection"/> reaches a broker; null for a broker that is not known, or not live.
+    /// </summary>
     internal BrokerAddress? Find(NodeId id, KafkaConnection connection)
     {
         if (id == Node.Id) return SelfFor(connection);
-        return Node.Metadata.Brokers.TryGetValue(id, out BrokerImage? broker)
-            ? new BrokerAddress(id, broker.Endpoints[0].Host, broker.Endpoints[0].Port, broker.Rack)
-            : null;
+        return Node.Metadata.Brokers.TryGetValue(id, out BrokerImage? broker) && broker.IsLive ? AddressOf(broker) : null;
     }
+
+    private static BrokerAddress AddressOf(BrokerImage broker) =>
+        new(broker.Id, broker.Endpoints[0].Host, broker.Endpoints[0].Port, broker.Rack) { IsFenced = !broker.IsLive };
 
     // Without a configured address the client is told the one that it reached: that one surely works for it.
     private BrokerAddress SelfFor(KafkaConnection connection)
@@ -123,4 +132,8 @@ public sealed class GatewayServices
 /// <param name="Host">Its host.</param>
 /// <param name="Port">Its port.</param>
 /// <param name="Rack">Its rack, or null.</param>
-internal readonly record struct BrokerAddress(NodeId Id, string Host, int Port, string? Rack);
+internal readonly record struct BrokerAddress(NodeId Id, string Host, int Port, string? Rack)
+{
+    /// <summary>Whether it was not reachable when the controller last looked.</summary>
+    public bool IsFenced { get; init; }
+}

@@ -64,6 +64,7 @@ public sealed class FetchTests
     public async Task A_partition_that_loses_its_leader_ends_the_long_poll()
     {
         await using GatewayHost host = await GatewayHost.StartAsync();
+        host.Node.AddBroker(8);
         host.Node.CreateTopic("t");
         using KafkaClient client = await host.ConnectAsync();
         await client.SendAsync(KafkaClient.Fetch("t", 0, maxWaitMs: 600_000), 12);

@@ -38,6 +38,7 @@ internal sealed class ApiTable
             new DeleteGroupsHandler(services),
             new IncrementalAlterConfigsHandler(services),
             new OffsetDeleteHandler(services),
+            new DescribeQuorumHandler(services),
             new DescribeClusterHandler(services),
             new DescribeProducersHandler(services),
             new ListConfigResourcesHandler(services),

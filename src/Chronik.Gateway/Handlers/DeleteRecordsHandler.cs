@@ -41,6 +41,7 @@ internal sealed class DeleteRecordsHandler(GatewayServices services)
         if (TopicNames.IsInternal(topic)) return Describe(asked, KafkaError.InvalidTopicException, KafkaOffset.Unknown);
         (Partition? partition, KafkaError error) = Services.Node.FindHere(topic, asked.PartitionIndex);
         if (partition is null) return Describe(asked, error, KafkaOffset.Unknown);
+        if (!partition.View.IsLeader) return Describe(asked, KafkaError.NotLeaderOrFollower, KafkaOffset.Unknown);
         if (asked.Offset < KafkaOffset.Unknown.Value) return Describe(asked, KafkaError.OffsetOutOfRange, KafkaOffset.Unknown);
         DeleteRecordsResult result = await partition.DeleteRecordsAsync(new KafkaOffset(asked.Offset)).ConfigureAwait(false);
         return Describe(asked, result.Error, result.LowWatermark);

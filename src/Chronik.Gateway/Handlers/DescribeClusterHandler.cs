@@ -26,14 +26,24 @@ internal sealed class DescribeClusterHandler(GatewayServices services)
         var response = new DescribeClusterResponse
         {
             ClusterId = Services.Node.ClusterId,
-            ControllerId = Services.Node.Id.Value,
+            ControllerId = Services.Node.Controller.Value,
             EndpointType = Brokers,
             ClusterAuthorizedOperations = body.IncludeClusterAuthorizedOperations
                 ? AuthorizedOperations.Cluster
                 : AuthorizedOperations.NotAsked,
         };
-        foreach (BrokerAddress broker in Services.BrokersFor(request.Connection))
-            response.Brokers.Add(new() { BrokerId = broker.Id.Value, Host = broker.Host, Port = broker.Port, Rack = broker.Rack });
+        foreach (BrokerAddress broker in Services.BrokersFor(request.Connection, body.IncludeFencedBrokers))
+        {
+            response.Brokers.Add(new()
+            {
+                BrokerId = broker.Id.Value,
+                Host = broker.Host,
+                Port = broker.Port,
+                Rack = broker.Rack,
+                IsFenced = broker.IsFenced,
+            });
+        }
+
         return new(response);
     }
 

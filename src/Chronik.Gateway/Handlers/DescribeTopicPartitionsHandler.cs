@@ -64,7 +64,7 @@ internal sealed class DescribeTopicPartitionsHandler(GatewayServices services)
         };
         for (int i = from; i < from + count; i++)
         {
-            PartitionState state = PartitionState.Of(Services.Node, topic, i);
+            PartitionState state = PartitionState.Of(Services, topic, i);
             described.Partitions.Add(new()
             {
                 PartitionIndex = i,
@@ -73,6 +73,7 @@ internal sealed class DescribeTopicPartitionsHandler(GatewayServices services)
                 LeaderEpoch = state.Epoch.Value,
                 ReplicaNodes = state.Replicas,
                 IsrNodes = state.Isr,
+                OfflineReplicas = state.Offline,
 
                 // Java's client takes null for a list it may walk.
                 EligibleLeaderReplicas = [],

@@ -103,11 +103,7 @@ internal sealed class FetchOperation(
         if (partition is null) return Refuse(item, data, error);
         PartitionView view = partition.View;
         error = view.CheckLeader(item.CurrentLeaderEpoch);
-        if (error != KafkaError.None)
-        {
-            data.CurrentLeader = new() { LeaderId = view.Leader.Value, LeaderEpoch = view.Epoch.Value };
-            return Refuse(item, data, error) with { Leader = view.Leader };
-        }
+        if (error != KafkaError.None) return Refuse(item, data, error);
 
         data.HighWatermark = view.HighWatermark.Value;
         data.LastStableOffset = view.LastStableOffset.Value;
@@ -148,7 +144,14 @@ internal sealed class FetchOperation(
     {
         _mustAnswer = true;
         data.ErrorCode = (short)error;
-        return new Reading(item, data, null, KafkaOffset.Unknown);
+        var reading = new Reading(item, data, null, KafkaOffset.Unknown);
+        if (!PartitionLookup.HintsAtLeader(error)) return reading;
+        PartitionLocation? location = request.Version >= FirstVersionWithTopicIds
+            ? services.Node.Locate(item.Key.Id, item.Key.Partition)
+            : services.Node.Locate(item.Key.Name, item.Key.Partition);
+        if (location is null || services.Find(location.Leader, request.Connection) is not { } broker) return reading;
+        data.CurrentLeader = new() { LeaderId = broker.Id.Value, LeaderEpoch = location.Epoch.Value };
+        return reading with { Leader = broker };
     }
 
     // Asks to be woken when a partition has more than was just seen; where it has that by now, the wake-up comes at once.
@@ -231,10 +234,8 @@ internal sealed class FetchOperation(
     {
         foreach (Reading reading in _readings)
         {
-            NodeId leader = reading.Leader;
-            if (!leader.IsSome || response.NodeEndpoints.Exists(known => known.NodeId == leader.Value)) continue;
-            if (services.Find(leader, request.Connection) is not { } broker) continue;
-            response.NodeEndpoints.Add(new() { NodeId = leader.Value, Host = broker.Host, Port = broker.Port, Rack = broker.Rack });
+            if (reading.Leader is not { } leader || response.NodeEndpoints.Exists(known => known.NodeId == leader.Id.Value)) continue;
+            response.NodeEndpoints.Add(new() { NodeId = leader.Id.Value, Host = leader.Host, Port = leader.Port, Rack = leader.Rack });
         }
     }
 
@@ -244,8 +245,8 @@ internal sealed class FetchOperation(
         /// <summary>Whether the client's log is another branch.</summary>
         public bool Diverges { get; init; }
 
-        /// <summary>The leader that the client is told of; none when it asked the right node.</summary>
-        public NodeId Leader { get; init; } = NodeId.None;
+        /// <summary>The leader that the client is told of, as it asked the wrong node; null when nobody is known to lead.</summary>
+        public BrokerAddress? Leader { get; init; }
     }
 
     private sealed class TimeIsUp(FetchOperation operation) : IConnectionWork, IDeadLetterSuppression

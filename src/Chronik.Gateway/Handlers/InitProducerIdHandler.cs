@@ -35,8 +35,7 @@ internal sealed class InitProducerIdHandler(GatewayServices services)
                 if (TryTake() is { } taken) return Granted(taken);
                 IReadOnlyList<ItemResult> results =
                     await Services.Node.SubmitAsync(new AllocateProducerIds(BlockSize), Services.Limits.AdminTimeout).ConfigureAwait(false);
-                var block = (ProducerIdsResult)results[0];
-                if (block.Error != KafkaError.None) return Refused(block.Error);
+                if (results[0] is not ProducerIdsResult { Error: KafkaError.None } block) return Refused(results[0].Error);
                 lock (_lock) (_next, _end) = (block.First, block.First + block.Count);
             }
         }

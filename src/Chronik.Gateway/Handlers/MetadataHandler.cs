@@ -1,7 +1,6 @@
 using Chronik.Gateway.Network;
 using Chronik.Metadata;
 using Chronik.Model;
-using Chronik.Partitions;
 using Chronik.Protocol;
 using Chronik.Protocol.Messages;
 
@@ -105,7 +104,7 @@ internal sealed class MetadataHandler(GatewayServices services) : ApiHandler<Met
         var response = new MetadataResponse
         {
             ClusterId = Services.Node.ClusterId,
-            ControllerId = Services.Node.Id.Value,
+            ControllerId = Services.Node.Controller.Value,
             ClusterAuthorizedOperations = body.IncludeClusterAuthorizedOperations
                 ? AuthorizedOperations.Cluster
                 : AuthorizedOperations.NotAsked,
@@ -127,7 +126,7 @@ internal sealed class MetadataHandler(GatewayServices services) : ApiHandler<Met
         };
         for (int i = 0; i < topic.Partitions.Length; i++)
         {
-            PartitionState state = PartitionState.Of(Services.Node, topic, i);
+            PartitionState state = PartitionState.Of(Services, topic, i);
             described.Partitions.Add(new()
             {
                 PartitionIndex = i,
@@ -136,6 +135,7 @@ internal sealed class MetadataHandler(GatewayServices services) : ApiHandler<Met
                 LeaderEpoch = state.Epoch.Value,
                 ReplicaNodes = state.Replicas,
                 IsrNodes = state.Isr,
+                OfflineReplicas = state.Offline,
             });
         }
 
@@ -153,16 +153,29 @@ internal sealed class MetadataHandler(GatewayServices services) : ApiHandler<Met
 /// <param name="Epoch">The leader's epoch, or unknown.</param>
 /// <param name="Replicas">The nodes that hold it.</param>
 /// <param name="Isr">Those that are in sync.</param>
-internal readonly record struct PartitionState(KafkaError Error, NodeId Leader, LeaderEpoch Epoch, List<int> Replicas, List<int> Isr)
+/// <param name="Offline">Those whose broker is not live.</param>
+internal readonly record struct PartitionState(
+    KafkaError Error, NodeId Leader, LeaderEpoch Epoch, List<int> Replicas, List<int> Isr, List<int> Offline)
 {
     /// <summary>What this node knows of a partition.</summary>
-    public static PartitionState Of(IBrokerNode node, TopicImage topic, int index)
+    public static PartitionState Of(GatewayServices services, TopicImage topic, int index)
     {
-        List<int> replicas = topic.Partitions[index].Replicas.Select(replica => replica.Value).ToList();
-        if (node.Find(topic.Id, index)?.View is not { } view)
-            return new(KafkaError.LeaderNotAvailable, NodeId.None, LeaderEpoch.Unknown, replicas, []);
-        KafkaError error = view.Leader.IsSome ? KafkaError.None : KafkaError.LeaderNotAvailable;
-        return new(error, view.Leader, view.Epoch, replicas, view.Isr.Select(replica => replica.Value).ToList());
+        if (services.Node.Locate(topic.Id, index) is not { } location)
+            return new(
+                KafkaError.LeaderNotAvailable, NodeId.None, LeaderEpoch.Unknown, Values(topic.Partitions[index].Replicas), [], []);
+
+        // A client that was sent to a broker which it is not told of could not go there.
+        bool isLed = location.Leader.IsSome && services.IsServing(location.Leader);
+        return new(
+            isLed ? KafkaError.None : KafkaError.LeaderNotAvailable, isLed ? location.Leader : NodeId.None, location.Epoch,
+            Values(location.Replicas), Values(location.Isr), Values(location.Offline));
+    }
+
+    private static List<int> Values(IReadOnlyList<NodeId> nodes)
+    {
+        var values = new List<int>(nodes.Count);
+        foreach (NodeId node in nodes) values.Add(node.Value);
+        return values;
     }
 }
 

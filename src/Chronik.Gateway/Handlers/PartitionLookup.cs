@@ -26,6 +26,15 @@ internal static class PartitionLookup
         return (null, Exists(image, index) ? KafkaError.NotLeaderOrFollower : KafkaError.UnknownTopicOrPartition);
     }
 
+    /// <summary>Where a partition is, by its topic's name; null when it does not exist.</summary>
+    public static PartitionLocation? Locate(this IBrokerNode node, string topic, int index) =>
+        node.Metadata.Topics.TryGetValue(topic, out TopicImage? image) ? node.Locate(image.Id, index) : null;
+
+    /// <summary>
+    /// Whether a client that gets this error is told who leads (KIP-951): then it need not ask for the metadata first.
+    /// </summary>
+    public static bool HintsAtLeader(KafkaError error) => error is KafkaError.NotLeaderOrFollower or KafkaError.FencedLeaderEpoch;
+
     /// <summary>Whether a reader may use the view: the node leads, and the client's idea of the epoch is the right one.</summary>
     /// <param name="view">What the partition shows.</param>
     /// <param name="currentLeaderEpoch">The epoch the client believes in; -1 for none.</param>

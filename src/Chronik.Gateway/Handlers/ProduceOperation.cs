@@ -76,7 +76,7 @@ internal sealed class ProduceOperation(GatewayServices services, ProduceRequest 
                 PartitionResponses = new List<ProduceResponse.PartitionProduceResponse>(topic.PartitionData.Count),
             };
             foreach (ProduceRequest.PartitionProduceData partition in topic.PartitionData)
-                answered.PartitionResponses.Add(Describe(response, partition.Index, _slots[slot++]));
+                answered.PartitionResponses.Add(Describe(response, topic, partition.Index, _slots[slot++]));
             response.Responses.Add(answered);
         }
 
@@ -117,7 +117,6 @@ internal sealed class ProduceOperation(GatewayServices services, ProduceRequest 
             return;
         }
 
-        state.Partition = partition;
         if (TopicNames.IsInternal(partition.Name.Topic))
         {
             state.Refuse(KafkaError.InvalidTopicException, "the topic belongs to the broker");
@@ -189,7 +188,8 @@ internal sealed class ProduceOperation(GatewayServices services, ProduceRequest 
         if (Interlocked.Decrement(ref _pending) == 0) request.Complete(this);
     }
 
-    private ProduceResponse.PartitionProduceResponse Describe(ProduceResponse response, int index, Slot slot)
+    private ProduceResponse.PartitionProduceResponse Describe(
+        ProduceResponse response, ProduceRequest.TopicProduceData topic, int index, Slot slot)
     {
         AppendResult result = slot.Result;
         var described = new ProduceResponse.PartitionProduceResponse
@@ -202,24 +202,25 @@ internal sealed class ProduceOperation(GatewayServices services, ProduceRequest 
             ErrorMessage = result.Message,
         };
         if (slot.BadRecord >= 0) described.RecordErrors.Add(new() { BatchIndex = slot.BadRecord, BatchIndexErrorMessage = result.Message });
-        if (result.Error is KafkaError.NotLeaderOrFollower && slot.Partition?.View is { Leader.IsSome: true } view)
-            AddLeader(response, described, view);
+        if (PartitionLookup.HintsAtLeader(result.Error)) AddLeader(response, topic, described);
         return described;
     }
 
     // KIP-951: whoever asked the wrong node is told the right one.
-    private void AddLeader(ProduceResponse response, ProduceResponse.PartitionProduceResponse described, PartitionView view)
+    private void AddLeader(
+        ProduceResponse response, ProduceRequest.TopicProduceData topic, ProduceResponse.PartitionProduceResponse described)
     {
-        described.CurrentLeader = new() { LeaderId = view.Leader.Value, LeaderEpoch = view.Epoch.Value };
-        if (response.NodeEndpoints.Exists(known => known.NodeId == view.Leader.Value)) return;
-        if (services.Find(view.Leader, request.Connection) is not { } broker) return;
+        PartitionLocation? location = request.Version >= FirstVersionWithTopicIds
+            ? services.Node.Locate(new TopicId(topic.TopicId), described.Index)
+            : services.Node.Locate(topic.Name, described.Index);
+        if (location is null || services.Find(location.Leader, request.Connection) is not { } broker) return;
+        described.CurrentLeader = new() { LeaderId = broker.Id.Value, LeaderEpoch = location.Epoch.Value };
+        if (response.NodeEndpoints.Exists(known => known.NodeId == broker.Id.Value)) return;
         response.NodeEndpoints.Add(new() { NodeId = broker.Id.Value, Host = broker.Host, Port = broker.Port, Rack = broker.Rack });
     }
 
     private sealed class Slot
     {
-        public Partition? Partition { get; set; }
-
         public AppendResult Result { get; set; }
 
         public int BadRecord { get; private set; } = -1;
