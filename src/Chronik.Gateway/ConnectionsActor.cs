@@ -58,16 +58,10 @@ public sealed class ConnectionsActor : UntypedActor, IWithTimers
     {
         GatewayLimits limits = _services.Limits;
         bool isShort = _services.RequestMemory.IsShort;
-        bool answersAreShort = _services.AnswerMemory.InUse > limits.MaxAnswerMemory / 2;
+        _services.AnswerMemory.Sweep();
         foreach (KafkaConnection open in _open.Values)
         {
             if (open.Idle > limits.MaxIdle) open.Abort($"idle for longer than {GatewayLimits.MaxIdleKey}");
-            if (answersAreShort && open.Owing > limits.RequestMemoryPatience)
-            {
-                Log.NotReading(_services.Log, open.Remote, limits.RequestMemoryPatience, limits.MaxAnswerMemory);
-                open.Abort("does not read its answer while memory is short");
-            }
-
             if (!isShort || open.Arriving <= limits.RequestMemoryPatience) continue;
             Log.TooSlow(
                 _services.Log, open.Remote, limits.RequestMemoryPatience, GatewayLimits.MaxRequestMemoryKey, _services.RequestMemory.Limit);

@@ -52,11 +52,15 @@ public sealed record GatewayLimits
     public int MaxRequestElements { get; init; } = 100_000;
 
     /// <summary>
-    /// Memory, over all connections, for what large requests are decoded into and for large answers until they have been sent. What finds
-    /// no room costs its connection; small requests with small answers are not counted. A connection that has not read its large answer for
-    /// <see cref="RequestMemoryPatience"/> is closed once half of it is in use. Fixed.
+    /// Memory, over all connections, for what large requests are decoded into and for large answers until they have been sent. Small
+    /// requests with small answers are not counted. Once three quarters are in use, room is made for newcomers by closing those that have
+    /// held some for longest, beyond <see cref="AnswerMemoryGrace"/>, without reading or by long polls; once half of it is, those that have
+    /// held some for longer than <see cref="RequestMemoryPatience"/> are closed. What finds no room even so costs its connection. Fixed.
     /// </summary>
     public long MaxAnswerMemory { get; init; } = 256L << 20;
+
+    /// <summary>How long a client may take to read a large answer however many others want the memory. Fixed.</summary>
+    public TimeSpan AnswerMemoryGrace { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>
     /// A connection on which no request has been completed for so long is closed, Kafka's <c>connections.max.idle.ms</c>. It also ends

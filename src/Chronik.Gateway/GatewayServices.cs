@@ -32,7 +32,8 @@ public sealed class GatewayServices
         Log = log;
         Time = time;
         RequestMemory = new MemoryBudget(settings.Limits.EffectiveRequestMemory, BufferPool.BlockBytes(settings.Limits.MaxRequestBytes));
-        AnswerMemory = new MemoryBudget(settings.Limits.MaxAnswerMemory, reserve: 0);
+        AnswerMemory = new AnswerMemory(
+            settings.Limits.MaxAnswerMemory, settings.Limits.AnswerMemoryGrace, settings.Limits.RequestMemoryPatience, time);
         Sessions = new FetchSessions(settings.Limits, time);
         Apis = new ApiTable(this);
     }
@@ -71,7 +72,7 @@ public sealed class GatewayServices
     internal MemoryBudget RequestMemory { get; }
 
     /// <summary>The memory of all large decoded requests and large answers.</summary>
-    internal MemoryBudget AnswerMemory { get; }
+    internal AnswerMemory AnswerMemory { get; }
 
     /// <summary>The fetch sessions.</summary>
     internal FetchSessions Sessions { get; }

@@ -35,8 +35,8 @@ internal static partial class Log
 
     [LoggerMessage(
         Level = LogLevel.Warning,
-        Message = "closing {Remote}: it has not read its answer for {Limit} while large ones are short of their {Bytes} bytes")]
-    public static partial void NotReading(ILogger log, EndPoint? remote, TimeSpan limit, long bytes);
+        Message = "closing {Remote}: it has long held a large request or answer, and such are short of their {Bytes} bytes together")]
+    public static partial void NotReading(ILogger log, EndPoint? remote, long bytes);
 
     [LoggerMessage(
         Level = LogLevel.Warning,

@@ -251,21 +251,24 @@ public sealed class BadInputTests
     [Fact]
     public async Task Half_requests_that_fill_the_memory_are_closed_when_others_need_it()
     {
+        // A request of up to 64 KiB takes one block at once, so nobody waits before the innocent does, and nobody but it ever does: how
+        // long anything takes does not matter.
+        const int Block = 64 << 10;
         await using GatewayHost host = await GatewayHost.StartAsync(
-            new GatewayLimits { MaxRequestBytes = 1 << 20, MaxRequestMemory = 2 << 20, RequestMemoryPatience = TimeSpan.FromSeconds(1) });
+            new GatewayLimits { MaxRequestBytes = Block, MaxRequestMemory = 4 * Block, RequestMemoryPatience = TimeSpan.FromSeconds(1) });
         host.Node.CreateTopic("t");
         var attackers = new List<KafkaClient>();
         for (int i = 0; i < 4; i++)
         {
             KafkaClient attacker = await host.ConnectAsync();
             attackers.Add(attacker);
-            await attacker.SendRawAsync(Int(900_000));
-            await attacker.SendRawAsync(new byte[400_000]);
+            await attacker.SendRawAsync(Int(50_000));
+            await attacker.SendRawAsync(new byte[10_000]);
         }
 
-        await GatewayHost.Until(() => host.Services.RequestBytesInUse > 1 << 20, "the memory is full");
+        await GatewayHost.Until(() => host.Services.RequestBytesInUse == 4 * Block, "the memory is full");
         using KafkaClient innocent = await host.ConnectAsync();
-        ProduceResponse response = await innocent.CallAsync(KafkaClient.Produce("t", KafkaClient.Batch(new string('x', 700_000))), 9);
+        ProduceResponse response = await innocent.CallAsync(KafkaClient.Produce("t", KafkaClient.Batch(new string('x', 40_000))), 9);
         Assert.Equal(0, response.Responses[0].PartitionResponses[0].ErrorCode);
         Assert.True(host.Log.Has("while others wait for memory"));
         foreach (KafkaClient attacker in attackers) attacker.Dispose();
@@ -288,7 +291,12 @@ public sealed class BadInputTests
     public async Task Large_requests_and_answers_that_nobody_reads_are_bounded_over_all_connections()
     {
         await using GatewayHost host = await GatewayHost.StartAsync(
-            new GatewayLimits { MaxAnswerMemory = 4 << 20, RequestMemoryPatience = TimeSpan.FromSeconds(1) });
+            new GatewayLimits
+            {
+                MaxAnswerMemory = 4 << 20,
+                AnswerMemoryGrace = TimeSpan.FromHours(1),
+                RequestMemoryPatience = TimeSpan.FromSeconds(5),
+            });
         host.Node.CreateTopic("t");
         var attackers = new List<KafkaClient>();
         for (int i = 0; i < 20; i++)
@@ -309,6 +317,41 @@ public sealed class BadInputTests
         await GatewayHost.Until(() => host.Services.AnswerBytesInUse <= 2 << 20, "those that hold much for long were closed");
         foreach (KafkaClient attacker in attackers) attacker.Dispose();
         await GatewayHost.Until(() => host.Services.AnswerBytesInUse == 0, "everything was given back");
+    }
+
+    [Fact]
+    public async Task A_client_that_reads_its_large_answers_is_served_while_others_hold_the_memory()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync(
+            new GatewayLimits { MaxAnswerMemory = 8 << 20, AnswerMemoryGrace = TimeSpan.Zero, RequestMemoryPatience = TimeSpan.FromHours(1) });
+        host.Node.CreateTopic("t");
+        var attackers = new List<KafkaClient>();
+        for (int i = 0; i < 6; i++)
+        {
+            KafkaClient attacker = await host.ConnectAsync();
+            attackers.Add(attacker);
+            await attacker.SendAsync(Large(60_000), 12);
+            await GatewayHost.Until(() => host.Services.AnswerBytesInUse >= (i + 1) * 1_000_000, "the long poll holds its memory");
+        }
+
+        using KafkaClient innocent = await host.ConnectAsync();
+        for (int i = 0; i < 10; i++)
+        {
+            Assert.NotEmpty((await innocent.CallAsync(Large(0), 12)).Responses);
+            await GatewayHost.Until(() => host.Services.AnswerBytesInUse < 7_000_000, "those that were closed gave theirs back");
+        }
+
+        Assert.True(host.Log.Has("long held a large request or answer"));
+        Assert.False(host.Log.Has("no room"));
+        foreach (KafkaClient attacker in attackers) attacker.Dispose();
+
+        static FetchRequest Large(int maxWaitMs)
+        {
+            FetchRequest fetch = KafkaClient.Fetch("t", 0, maxWaitMs);
+            FetchRequest.FetchPartition partition = fetch.Topics[0].Partitions[0];
+            for (int more = 0; more < 4_000; more++) fetch.Topics[0].Partitions.Add(partition);
+            return fetch;
+        }
     }
 
     [Fact]

@@ -37,7 +37,6 @@ internal sealed class KafkaConnection
     private MemoryLease _lease;
     private volatile bool _waitsForRoom;
     private long _arrivingSinceMs;
-    private long _owingSinceMs;
     private int _size;
     private int _received;
     private long _lastActivityMs = Environment.TickCount64;
@@ -86,17 +85,6 @@ internal sealed class KafkaConnection
         ? TimeSpan.FromMilliseconds(Environment.TickCount64 - since)
         : TimeSpan.Zero;
 
-    /// <summary>For how long a large answer, or what it will be made of, has been held here; zero when there is none.</summary>
-    public TimeSpan Owing => Volatile.Read(ref _owingSinceMs) is > 0 and var since
-        ? TimeSpan.FromMilliseconds(Environment.TickCount64 - since)
-        : TimeSpan.Zero;
-
-    /// <summary>Memory for a large answer was taken.</summary>
-    public void LargeIsOwed() => Volatile.Write(ref _owingSinceMs, Environment.TickCount64);
-
-    /// <summary>Memory for a large answer was given back.</summary>
-    public void NothingLargeIsOwed() => Volatile.Write(ref _owingSinceMs, 0);
-
     /// <summary>Says that something was asked or answered.</summary>
     public void Touch() => Volatile.Write(ref _lastActivityMs, Environment.TickCount64);
 
@@ -121,6 +109,13 @@ internal sealed class KafkaConnection
         Post(ConnectionAborted.Instance);
         _context.Abort(new ConnectionAbortedException(reason));
         _closing.Cancel();
+    }
+
+    /// <summary>Ends the connection because others need the memory that its large answers hold.</summary>
+    public void CloseForAnswerMemory()
+    {
+        Log.NotReading(Services.Log, Remote, Services.Limits.MaxAnswerMemory);
+        Abort("holds a large answer while memory is short");
     }
 
     /// <summary>Reads until the client is done or the connection is aborted; returns when the actor has ended too.</summary>
@@ -232,6 +227,8 @@ internal sealed class KafkaConnection
         {
             _waitsForRoom = true;
             lease = await memory.TakeAsync(bytes, BufferPool.BlockBytes(_size), _closing.Token).ConfigureAwait(false);
+            // Only what it holds of others' time counts, not how long it had to wait itself.
+            Volatile.Write(ref _arrivingSinceMs, Environment.TickCount64);
             _waitsForRoom = false;
             if (lease.IsReserve) length = _size;
         }

@@ -51,7 +51,8 @@ internal sealed class Request : IDeadLetterSuppression
     private KafkaWriter? _writer;
     private IResponseSource? _source;
     private int _state;
-    private long _counted;
+    private AnswerLease? _decoded;
+    private AnswerLease? _encoded;
 
     /// <summary>Takes over the reader's reference to the frame.</summary>
     public Request(KafkaConnection connection, PooledBuffer frame, MemoryLease lease, int size)
@@ -117,7 +118,7 @@ internal sealed class Request : IDeadLetterSuppression
         ClientId = RequestDecoder.ReadHeader(ref reader).ClientId ?? "";
         TRequest body = TRequest.Read(ref reader, Version);
         reader.RequireEnd();
-        Count((long)reader.Elements * BytesPerElement);
+        _decoded = Count((long)reader.Elements * BytesPerElement, Api is ApiKey.Fetch or ApiKey.JoinGroup or ApiKey.SyncGroup);
         return body;
     }
 
@@ -191,7 +192,7 @@ internal sealed class Request : IDeadLetterSuppression
             Parts.Add(part);
         }
 
-        Count(bytes);
+        _encoded = Count(bytes, waitsForClient: true);
     }
 
     /// <summary>The response has left, or never will.</summary>
@@ -208,10 +209,10 @@ internal sealed class Request : IDeadLetterSuppression
     /// <summary>Nobody will read the answer, even if one is still being made. Idempotent; for the connection actor only.</summary>
     public void GiveBackAnswerMemory()
     {
-        if (_counted == 0) return;
-        Connection.Services.AnswerMemory.Give(new MemoryLease(_counted, IsReserve: false));
-        _counted = 0;
-        Connection.NothingLargeIsOwed();
+        if (_decoded is not null) Connection.Services.AnswerMemory.Give(_decoded);
+        if (_encoded is not null) Connection.Services.AnswerMemory.Give(_encoded);
+        _decoded = null;
+        _encoded = null;
     }
 
     /// <summary>Counts the answered request.</summary>
@@ -222,12 +223,11 @@ internal sealed class Request : IDeadLetterSuppression
         Connection.Services.Metrics.Answered(Api, _receivedAt, bytes);
     }
 
-    private void Count(long bytes)
+    private AnswerLease? Count(long bytes, bool waitsForClient)
     {
-        if (bytes < CountedFrom) return;
-        if (!Connection.Services.AnswerMemory.TryTake(bytes)) throw new NoRoomException();
-        _counted += bytes;
-        Connection.LargeIsOwed();
+        if (bytes < CountedFrom) return null;
+        return Connection.Services.AnswerMemory.TryTake(bytes, waitsForClient, Connection.CloseForAnswerMemory)
+            ?? throw new NoRoomException();
     }
 
     private static ResponsePart PartOf(ResponseChunk chunk)
