@@ -65,6 +65,9 @@ internal class RemoteActorRefProvider : LocalActorRefProvider
     /// </summary>
     public void Quarantine(Address address, int? uid) => Remoting.Quarantine(address, uid);
 
+    /// <summary>The uid of the incarnation at the address that was last heard of; null when none was.</summary>
+    public int? UidOf(Address address) => Remoting.AssociationWith(address).Uid is not 0 and var uid ? uid : null;
+
     protected virtual IActorRef CreateRemoteWatcher(ActorSystemImpl system) => system.SystemActorOf(
         ConfigureDispatcher(Akka.Remote.RemoteWatcher.Props(
             CreateRemoteWatcherFailureDetector(system), RemoteSettings.WatchHeartbeatInterval, RemoteSettings.WatchReaperInterval,

@@ -9,7 +9,6 @@ namespace Akka.Remote;
 ///   actor   --WatchRemote-->  watcher  --Watch-->  watched actor                 (system message, delivered once)
 ///   watcher --Heartbeat-->    watcher of the other system  --HeartbeatRsp(uid)-->  watcher
 ///   no answer for too long:   that incarnation is quarantined, everybody who watches something there is told that it is dead
-/// Nothing survives a restart: a failed watcher would forget who watches whom, so it resumes.
 /// </summary>
 internal class RemoteWatcher : UntypedActor
 {
@@ -196,7 +195,7 @@ internal class RemoteWatcher : UntypedActor
             if (Unreachable.Contains(address) || _failureDetector.IsAvailable(address))
                 continue;
             Log.Warning("Detected unreachable: [{0}]", address);
-            Quarantine(address, _addressUids.TryGetValue(address, out int uid) ? uid : null);
+            Quarantine(address, _addressUids.TryGetValue(address, out int uid) ? uid : Provider.UidOf(address));
             PublishAddressTerminated(address);
             Unreachable.Add(address);
         }

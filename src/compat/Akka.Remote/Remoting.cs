@@ -13,7 +13,7 @@ namespace Akka.Remote;
 /// <summary>The network of one system: its listening socket, its associations, and the way of a message out and in.</summary>
 internal sealed class Remoting
 {
-    private const int MostGreetings = 256;
+    private const int MostGreetings = 1024;
 
     private readonly ConcurrentDictionary<Address, Association> _associations = new();
     private readonly ConcurrentDictionary<Address, InboundPeer> _peers = new();
@@ -124,11 +124,7 @@ internal sealed class Remoting
         int limit = association.FrameLimit;
         if (outbound.Payload.Length > limit || Frame.HeadSize(outbound) > Frame.MaximumHeader)
         {
-            var reason = new OversizedPayloadException(
-                $"Discarding oversized payload sent to {recipient}: max allowed size {limit} bytes, "
-                + $"actual size of encoded {payload.GetType()} was {outbound.Payload.Length} bytes.");
-            Log.Error(reason, "A message of type {0} to {1} is not sent: {2}", payload.GetType(), recipient.Path, reason.Message);
-            Dead(outbound);
+            Oversized(outbound, limit);
             return;
         }
 
@@ -227,6 +223,17 @@ internal sealed class Remoting
     }
 
     public void Dead(OutboundMessage message) => Dead(message.Message, message.Sender, message.Recipient);
+
+    /// <summary>A message that does not fit into a frame is not sent.</summary>
+    public void Oversized(OutboundMessage message, int limit)
+    {
+        var reason = new OversizedPayloadException(
+            $"Discarding oversized payload sent to {message.Recipient}: max allowed size {limit} bytes, "
+            + $"actual size of encoded {message.Message.GetType()} was {message.Payload.Length} bytes.");
+        Log.Error(reason, "A message of type {0} to {1} is not sent: {2}",
+            message.Message.GetType(), message.Recipient.Path, reason.Message);
+        Dead(message);
+    }
 
     /// <summary>Opens a connection and greets.</summary>
     /// <exception cref="RemoteTransportException">There is nobody, or not who was looked for, or this system is not wanted.</exception>
@@ -355,28 +362,26 @@ internal sealed class Remoting
         if (hello.From.Protocol != RemoteActorRefProvider.Protocol || !hello.From.HasGlobalScope || hello.From.Port is null
             || hello.From.Equals(LocalAddress))
             return await Refuse(HandshakeStatus.Refused, $"{hello.From} is no address of another system").ConfigureAwait(false);
-        Association association = AssociationWith(hello.From);
-        if (association.IsQuarantined(hello.Uid))
+        if (_associations.TryGetValue(hello.From, out Association association) && association.IsQuarantined(hello.Uid))
             return await Refuse(HandshakeStatus.Quarantined, $"uid {hello.Uid} is quarantined").ConfigureAwait(false);
         InboundPeer peer = PeerOf(hello);
         var connection = new InboundConnection(this, socket, hello, peer);
         if (!peer.TryAdd(connection, out InboundConnection[] replaced))
             return await Refuse(HandshakeStatus.Refused, "its control connection is not there").ConfigureAwait(false);
-        foreach (InboundConnection former in replaced)
-            former.Close();
+        CloseReplaced(replaced);
         try
         {
             await Answer(HandshakeStatus.Welcome, string.Empty).ConfigureAwait(false);
         }
         catch
         {
-            peer.Remove(connection);
+            peer.Remove(connection, out _);
             throw;
         }
 
         if (hello.Lane == Lane.Control)
         {
-            association.HeardOf(hello.Uid);
+            association?.HeardOf(hello.Uid);
             Publish(new AssociatedEvent(LocalAddress, hello.From, inbound: true));
         }
 
@@ -402,14 +407,26 @@ internal sealed class Remoting
                 former = known.Uid == hello.Uid ? null : known;
                 return known.Uid == hello.Uid ? known : new InboundPeer(address, hello.Uid);
             });
-        foreach (InboundConnection connection in former?.Connections ?? [])
-            connection.Close();
+        CloseReplaced(former?.RemoveAll() ?? []);
         return peer;
+    }
+
+    /// <summary>The other system has connected anew: that the former connections ended is published before the new one is.</summary>
+    private void CloseReplaced(InboundConnection[] connections)
+    {
+        foreach (InboundConnection connection in connections)
+        {
+            connection.Close();
+            if (connection.Lane == Lane.Control)
+                Publish(new DisassociatedEvent(LocalAddress, connection.Peer.Address, inbound: true));
+        }
     }
 
     private void Ended(InboundConnection connection)
     {
-        foreach (InboundConnection other in connection.Peer.Remove(connection))
+        if (!connection.Peer.Remove(connection, out InboundConnection[] others))
+            return;
+        foreach (InboundConnection other in others)
             other.Close();
         if (connection.Lane == Lane.Control)
             Publish(new DisassociatedEvent(LocalAddress, connection.Peer.Address, inbound: true));

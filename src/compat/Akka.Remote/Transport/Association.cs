@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Akka.Actor;
 using Akka.Event;
 
@@ -13,7 +12,7 @@ namespace Akka.Remote.Transport;
 /// The other system sends over connections that it opens (<see cref="InboundConnection"/>).
 /// A system message is kept until it is acknowledged, and sent again over the next connection to the same incarnation.
 /// </summary>
-internal sealed class Association
+internal sealed partial class Association
 {
     private enum State
     {
@@ -39,6 +38,8 @@ internal sealed class Association
     private int _frameLimit;
     private Timer _heartbeat;
     private TaskCompletionSource _flushed;
+    private bool _willRetry;
+    private bool _isClosing;
 
     public Association(Remoting remoting, Address remote)
     {
@@ -110,10 +111,9 @@ internal sealed class Association
             message.Sequence = _nextSystemMessage++;
             _unacknowledged.Enqueue(message);
             uid = _uid;
-            hopeless = _unacknowledged.Count > _remoting.Settings.SystemMessageBufferSize
-                || Environment.TickCount64 - _unacknowledged.Peek().SentAt > _remoting.Settings.SystemMessageTimeout.TotalMilliseconds;
+            hopeless = IsHopeless();
             if (hopeless)
-                _unacknowledged.Clear();
+                Forget();
             else if (_state == State.Connected)
                 Enqueue(_control, message);
             else if (IsGated)
@@ -122,11 +122,8 @@ internal sealed class Association
                 Connect();
         }
 
-        if (!hopeless)
-            return;
-        _remoting.Log.Error("System messages to {0} with uid {1} could not be delivered; what it watches or is watched there is unknown",
-            Remote, uid);
-        _remoting.Quarantine(Remote, uid == 0 ? null : uid);
+        if (hopeless)
+            GiveUp(uid);
     }
 
     public bool IsQuarantined(int uid)
@@ -147,8 +144,15 @@ internal sealed class Association
                     return false;
                 if (_uid != known && _uid != 0)
                     return true;
-                _unacknowledged.Clear();
+                Forget();
             }
+        }
+
+        lock (Lock)
+        {
+            // Nobody waits any more for what was to be said to whoever would answer there.
+            if (uid is null && _uid == 0)
+                Forget();
         }
 
         End(null, new RemoteTransportException("the other system is quarantined"), gate: true, quarantine: uid is not null);
@@ -211,6 +215,7 @@ internal sealed class Association
         Task flushed = Task.CompletedTask;
         lock (Lock)
         {
+            _isClosing = true;
             if (_state is State.Connected or State.Connecting && (_control.Bytes > 0 || _bulk.Bytes > 0))
             {
                 _flushed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -266,38 +271,62 @@ internal sealed class Association
     // With the lock.
     private void Write(LaneQueue queue)
     {
-        if (queue.IsWriting || queue.Messages.Count == 0)
+        if (queue.IsWriting || (queue.Messages.Count == 0 && !queue.IsPingDue))
             return;
         queue.IsWriting = true;
         if (queue.Connection is { } connection)
             ThreadPool.UnsafeQueueUserWorkItem(connection, preferLocal: false);
         else
-            _ = ConnectBulkAsync(_session, _id, _uid);
-    }
-
-    // With the lock.
-    private void Connect()
-    {
-        _state = State.Connecting;
-        _session = new CancellationTokenSource();
-        _id = (ulong)Random.Shared.NextInt64();
-        _ = ConnectAsync(_session, _id);
+            ConnectBulk();
     }
 
     // With the lock.
     private void RetryWhenOpen()
     {
+        if (_willRetry)
+            return;
+        _willRetry = true;
         var wait = TimeSpan.FromMilliseconds(Math.Max(0, _gatedUntil - Environment.TickCount64) + 1);
         _ = Task.Delay(wait).ContinueWith(_ => Retry(), TaskScheduler.Default);
     }
 
     private void Retry()
     {
+        bool hopeless;
+        int uid;
         lock (Lock)
         {
-            if (!IsGated && _state == State.Idle && _unacknowledged.Count > 0)
+            _willRetry = false;
+            uid = _uid;
+            hopeless = IsHopeless();
+            if (hopeless)
+                Forget();
+            else if (!IsGated && _state == State.Idle && _unacknowledged.Count > 0)
                 Connect();
         }
+
+        if (hopeless)
+            GiveUp(uid);
+    }
+
+    // With the lock.
+    private bool IsHopeless() => _unacknowledged.TryPeek(out OutboundMessage oldest)
+        && (_unacknowledged.Count > _remoting.Settings.SystemMessageBufferSize
+            || Environment.TickCount64 - oldest.SentAt > _remoting.Settings.SystemMessageTimeout.TotalMilliseconds);
+
+    // With the lock.
+    private void Forget()
+    {
+        _unacknowledged.Clear();
+        // Whoever hears of this system for the first time expects the first number.
+        if (_uid == 0)
+            _nextSystemMessage = 1;
+    }
+
+    private void GiveUp(int uid)
+    {
+        _remoting.Log.Error("System messages to {0} with uid {1} could not be delivered: who watches whom there is unknown", Remote, uid);
+        _remoting.Quarantine(Remote, uid == 0 ? null : uid);
     }
 
     // With the lock.
@@ -311,172 +340,5 @@ internal sealed class Association
         }
 
         _uid = uid;
-    }
-
-    private async Task ConnectAsync(CancellationTokenSource session, ulong id)
-    {
-        try
-        {
-            (Socket socket, Welcome welcome) = await _remoting.Connect(Remote, Lane.Control, id, session.Token).ConfigureAwait(false);
-            lock (Lock)
-            {
-                if (_session != session)
-                {
-                    socket.Dispose();
-                    return;
-                }
-
-                if (_quarantined.Contains(welcome.Uid))
-                {
-                    socket.Dispose();
-                    throw new RemoteTransportException($"it is quarantined until it restarts (uid {welcome.Uid})");
-                }
-
-                Meet(welcome.Uid);
-                _frameLimit = Math.Min(_remoting.Settings.MaximumFrameSize, welcome.MaximumFrameSize);
-                _control.Connection = new OutboundConnection(this, _control, socket);
-                _connectedAt = Environment.TickCount64;
-                _state = State.Connected;
-                OutboundMessage[] waiting = [.. _control.Messages];
-                _control.Messages.Clear();
-                foreach (OutboundMessage message in _unacknowledged)
-                {
-                    _control.Messages.Enqueue(message);
-                    _control.Bytes += message.Size;
-                }
-
-                foreach (OutboundMessage message in waiting)
-                    _control.Messages.Enqueue(message);
-                TimeSpan interval = _remoting.Settings.TransportHeartbeatInterval;
-                _heartbeat = new Timer(_ => Heartbeat(session), null, interval, interval);
-            }
-
-            // Whoever hears of it may rely on it: events come before the first answer.
-            _remoting.Publish(new AssociatedEvent(_remoting.LocalAddress, Remote, inbound: false));
-            lock (Lock)
-            {
-                if (_session != session)
-                    return;
-                _control.Connection.StartReading();
-                Write(_control);
-                Write(_bulk);
-            }
-        }
-        catch (Exception e)
-        {
-            End(session, e, gate: true);
-        }
-    }
-
-    private async Task ConnectBulkAsync(CancellationTokenSource session, ulong id, int uid)
-    {
-        try
-        {
-            (Socket socket, Welcome welcome) = await _remoting.Connect(Remote, Lane.Bulk, id, session.Token).ConfigureAwait(false);
-            lock (Lock)
-            {
-                if (_session != session || welcome.Uid != uid)
-                {
-                    socket.Dispose();
-                    if (_session != session)
-                        return;
-                    throw new RemoteTransportException("the other system has restarted");
-                }
-
-                _bulk.Connection = new OutboundConnection(this, _bulk, socket);
-                _bulk.Connection.StartReading();
-            }
-
-            _bulk.Connection?.Execute();
-        }
-        catch (Exception e)
-        {
-            End(session, e, gate: false);
-        }
-    }
-
-    private void Heartbeat(CancellationTokenSource session)
-    {
-        bool silent = false;
-        lock (Lock)
-        {
-            if (_session != session || _state != State.Connected)
-                return;
-            foreach (LaneQueue queue in new[] { _control, _bulk })
-            {
-                if (queue.Connection is not { } connection)
-                    continue;
-                silent |= Environment.TickCount64 - connection.LastSign > _remoting.Settings.TransportAcceptablePause.TotalMilliseconds;
-                // A lane with work shows by its writes that the other end reads.
-                if (queue.IsEmpty)
-                    Enqueue(queue, new OutboundMessage { Kind = FrameKind.Ping });
-            }
-        }
-
-        if (silent)
-            End(session, new RemoteTransportException(
-                $"the other system has been silent for {_remoting.Settings.TransportAcceptablePause}"), gate: true);
-    }
-
-    /// <param name="of">The connection or the session that failed; null for whatever there is. One that was replaced ends nothing.</param>
-    /// <param name="cause">Why.</param>
-    /// <param name="gate">Close the gate, also when the connection has been there for a while.</param>
-    /// <param name="quarantine">Tell the other system that it is quarantined.</param>
-    private void End(object of, Exception cause, bool gate, bool quarantine = false)
-    {
-        bool wasConnected;
-        OutboundConnection[] connections;
-        var dead = new List<OutboundMessage>();
-        TimeSpan gateTime = _remoting.Settings.RetryGateClosedFor;
-        lock (Lock)
-        {
-            if (_state == State.Closed || (_state is not (State.Connecting or State.Connected) && !gate)
-                || (of is CancellationTokenSource && of != _session)
-                || (of is OutboundConnection && of != _control.Connection && of != _bulk.Connection))
-                return;
-            wasConnected = _state == State.Connected;
-            connections = Connections;
-            _session?.Cancel();
-            _session = null;
-            _heartbeat?.Dispose();
-            _heartbeat = null;
-            foreach (LaneQueue queue in new[] { _control, _bulk })
-            {
-                dead.AddRange(queue.Messages.Where(static m => m.Kind == FrameKind.Message));
-                queue.Messages.Clear();
-                queue.Bytes = 0;
-                queue.IsOverflowing = false;
-                queue.IsWriting = false;
-                queue.Connection = null;
-            }
-
-            _flushed?.TrySetResult();
-            // What breaks at once would break again at once.
-            bool shortLived = !wasConnected || Environment.TickCount64 - _connectedAt < gateTime.TotalMilliseconds;
-            _state = gate || shortLived ? State.Gated : State.Idle;
-            _gatedUntil = Environment.TickCount64 + (long)gateTime.TotalMilliseconds;
-            if (_unacknowledged.Count > 0)
-            {
-                if (_state == State.Idle)
-                    Connect();
-                else
-                    RetryWhenOpen();
-            }
-        }
-
-        foreach (OutboundConnection connection in connections)
-        {
-            if (quarantine)
-                connection.CloseQuarantined();
-            else
-                connection.Close();
-        }
-
-        if (wasConnected)
-            _remoting.Publish(new DisassociatedEvent(_remoting.LocalAddress, Remote, inbound: false), cause);
-        else if (of is CancellationTokenSource)
-            _remoting.Report(cause, Remote, inbound: false);
-        foreach (OutboundMessage message in dead)
-            _remoting.Dead(message);
     }
 }

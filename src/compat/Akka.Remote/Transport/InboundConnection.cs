@@ -42,16 +42,28 @@ internal sealed class InboundPeer(Address address, int uid)
     }
 
     /// <summary>Takes a connection out, with those that end with it.</summary>
-    public InboundConnection[] Remove(InboundConnection connection)
+    /// <returns>False when another one took its place before.</returns>
+    public bool Remove(InboundConnection connection, out InboundConnection[] others)
     {
         lock (_connections)
         {
+            others = [];
             if (!_connections.Remove(connection))
-                return [];
-            InboundConnection[] others = [.. _connections.Where(c => c.Association == connection.Association)];
+                return false;
+            others = [.. _connections.Where(c => c.Association == connection.Association)];
             foreach (InboundConnection other in others)
                 _connections.Remove(other);
-            return others;
+            return true;
+        }
+    }
+
+    public InboundConnection[] RemoveAll()
+    {
+        lock (_connections)
+        {
+            InboundConnection[] all = [.. _connections];
+            _connections.Clear();
+            return all;
         }
     }
 

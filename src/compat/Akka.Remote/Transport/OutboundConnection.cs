@@ -18,9 +18,10 @@ internal sealed class LaneQueue(Lane lane)
     /// <summary>Somebody writes, or is about to.</summary>
     public bool IsWriting { get; set; }
 
-    public OutboundConnection Connection { get; set; }
+    /// <summary>The other end is to be asked for a sign of life, before anything else that waits.</summary>
+    public bool IsPingDue { get; set; }
 
-    public bool IsEmpty => Messages.Count == 0 && !IsWriting;
+    public OutboundConnection Connection { get; set; }
 }
 
 /// <summary>
@@ -52,7 +53,7 @@ internal sealed class OutboundConnection : IThreadPoolWorkItem
     /// <summary>Done when nothing more can come from the other end.</summary>
     public Task Reading { get; private set; } = Task.CompletedTask;
 
-    /// <summary>When the other end last showed that it is there.</summary>
+    /// <summary>When something last came from the other end, in milliseconds.</summary>
     public long LastSign => Volatile.Read(ref _lastSign);
 
     public void StartReading() => Reading = Task.Run(ReadAsync);
@@ -105,7 +106,6 @@ internal sealed class OutboundConnection : IThreadPoolWorkItem
                 int sent = await _socket.SendAsync(_segments, SocketFlags.None).ConfigureAwait(false);
                 if (sent != toSend)
                     throw new RemoteTransportException($"{sent} of {toSend} bytes were sent");
-                Volatile.Write(ref _lastSign, Environment.TickCount64);
                 _association.Written(this, _queue, bytes);
             }
         }
@@ -127,6 +127,12 @@ internal sealed class OutboundConnection : IThreadPoolWorkItem
             // What waits now waits for the connection that replaced this one.
             if (_queue.Connection != this)
                 return 0;
+            if (_queue.IsPingDue)
+            {
+                _queue.IsPingDue = false;
+                position = toSend = Frame.WriteHead(new OutboundMessage { Kind = FrameKind.Ping }, _heads);
+            }
+
             while (_queue.Messages.TryPeek(out OutboundMessage message))
             {
                 int needed = Frame.HeadSize(message) + (message.Payload.Length <= SmallPayload ? message.Payload.Length : 0);
