@@ -13,7 +13,9 @@ public class JoiningTests : ClusterTest
         foreach (Node node in nodes)
         {
             await node.Until(state => state.SeenBy.Count == 3);
-            Assert.Equal(nodes.Select(n => n.Cluster.SelfUniqueAddress).Order(), node.Cluster.State.Members.Select(m => m.UniqueAddress).Order());
+            Assert.Equal(
+                nodes.Select(n => n.Cluster.SelfUniqueAddress).Order(),
+                node.Cluster.State.Members.Select(m => m.UniqueAddress).Order());
             Assert.Equal(nodes.Select(n => n.Address).Min(Member.AddressOrdering), node.Cluster.State.Leader);
             Assert.Equal(nodes[0].Address, node.Cluster.State.Members.Min(Member.AgeOrdering).Address);
             Assert.True(node.Cluster.IsUp);

@@ -14,8 +14,8 @@ public class ClusterExtension : ExtensionIdProvider<Cluster>
 }
 
 /// <summary>
-/// The membership of this actor system in a cluster. It starts with the system when akka.actor.provider is cluster. A node that has left, or
-/// was downed, cannot come back: another system has to be created.
+/// The membership of this actor system in a cluster. It starts with the system when akka.actor.provider is cluster. A node that has
+/// left, or was downed, cannot come back: another system has to be created.
 /// </summary>
 public class Cluster : IExtension
 {

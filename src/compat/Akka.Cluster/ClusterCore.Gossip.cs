@@ -44,8 +44,9 @@ internal sealed partial class ClusterCore
         int candidates = 0;
         foreach (Member member in Gossip.Members)
         {
-            if (_state.IsGossipTarget(member.UniqueAddress) && wanted(Gossip, member.UniqueAddress) && Random.Shared.Next(++candidates) == 0)
-                picked = member.UniqueAddress;
+            UniqueAddress node = member.UniqueAddress;
+            if (_state.IsGossipTarget(node) && wanted(Gossip, node) && Random.Shared.Next(++candidates) == 0)
+                picked = node;
         }
 
         return picked;

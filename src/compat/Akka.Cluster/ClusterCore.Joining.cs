@@ -79,7 +79,8 @@ internal sealed partial class ClusterCore
     {
         if (!IsOfThisSystem(address))
         {
-            _log.Warning("[{0}] cannot be joined: this node is [{1}], and protocol and name have to be the same", address, _cluster.SelfAddress);
+            _log.Warning("[{0}] cannot be joined: this node is [{1}], and protocol and name have to be the same", address,
+                _cluster.SelfAddress);
             return;
         }
 

@@ -4,7 +4,7 @@ using Akka.Event;
 
 namespace Akka.Cluster;
 
-/// <summary>What a node does about the status of members: as the leader for all, as any member for itself and for those it watches.</summary>
+/// <summary>What a node does about the status of members: as the leader for all, as a member for itself and for those it watches.</summary>
 internal sealed partial class ClusterCore
 {
     private const int TicksBeforeEndingAlone = 4;
@@ -144,7 +144,7 @@ internal sealed partial class ClusterCore
         _cluster.Shutdown();
     }
 
-    /// <summary>A downed node ends once the other downed nodes know as well, or after some ticks: they have to hear it from somebody.</summary>
+    /// <summary>A downed node ends once the other downed nodes know as well, or after some ticks: somebody has to tell them.</summary>
     private void EndWhenDown()
     {
         if (_state.SelfStatus != MemberStatus.Down)

@@ -162,7 +162,8 @@ internal sealed partial class ClusterCore : UntypedActor, IWithTimers, IRequires
         }
         else
         {
-            foreach (ClusterEvent.IClusterDomainEvent change in MembershipDiff.Between(new MembershipState(Gossip.Empty, _self), _published))
+            var nothing = new MembershipState(Gossip.Empty, _self);
+            foreach (ClusterEvent.IClusterDomainEvent change in MembershipDiff.Between(nothing, _published))
             {
                 if (subscribe.To.Any(type => type.IsInstanceOfType(change)))
                     subscribe.Subscriber.Tell(change);

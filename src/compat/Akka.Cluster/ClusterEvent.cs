@@ -77,7 +77,8 @@ public class ClusterEvent
 
         public Member Member => _member;
 
-        public override bool Equals(object obj) => obj is MemberStatusChange other && other.GetType() == GetType() && _member.Equals(other._member);
+        public override bool Equals(object obj) =>
+            obj is MemberStatusChange other && other.GetType() == GetType() && _member.Equals(other._member);
 
         public override int GetHashCode() => HashCode.Combine(GetType(), _member);
 
@@ -151,7 +152,8 @@ public class ClusterEvent
 
         public Member Member { get; }
 
-        public override bool Equals(object obj) => obj is ReachabilityEvent other && other.GetType() == GetType() && Member.Equals(other.Member);
+        public override bool Equals(object obj) =>
+            obj is ReachabilityEvent other && other.GetType() == GetType() && Member.Equals(other.Member);
 
         public override int GetHashCode() => HashCode.Combine(GetType(), Member);
 

@@ -191,7 +191,8 @@ internal sealed class HeartbeatSender : UntypedActor, IWithTimers
         if (sinceLast > _cluster.Settings.PeriodicTasksInitialDelay + (_cluster.Settings.HeartbeatInterval * 2))
         {
             _log.Warning(
-                "Heartbeats were late: the last were sent {0} ago. Was the process stopped, or short of processor time or threads?", sinceLast);
+                "Heartbeats were late: the last were sent {0} ago. Was the process stopped, or short of processor time or threads?",
+                sinceLast);
         }
 
         var heartbeat = new Heartbeat(_cluster.SelfAddress, ++_sequenceNr);

@@ -109,7 +109,7 @@ public class Member : IComparable<Member>, IComparable
         return MergePriority(m1.Status) > MergePriority(m2.Status) ? m1 : m2;
     }
 
-    /// <summary>Merges two views. A member that only one of them has, and that was on its way out there, was removed in the other.</summary>
+    /// <summary>Merges two views. A member that only one of them has, and that is on its way out there, was removed in the other.</summary>
     public static ImmutableHashSet<Member> PickHighestPriority(IEnumerable<Member> a, IEnumerable<Member> b)
     {
         var merged = new Dictionary<UniqueAddress, Member>();

@@ -67,11 +67,14 @@ internal sealed class Reachability
         return worst;
     }
 
-    public Reachability Reachable(UniqueAddress observer, UniqueAddress subject) => Change(observer, subject, ReachabilityStatus.Reachable);
+    public Reachability Reachable(UniqueAddress observer, UniqueAddress subject) =>
+        Change(observer, subject, ReachabilityStatus.Reachable);
 
-    public Reachability Unreachable(UniqueAddress observer, UniqueAddress subject) => Change(observer, subject, ReachabilityStatus.Unreachable);
+    public Reachability Unreachable(UniqueAddress observer, UniqueAddress subject) =>
+        Change(observer, subject, ReachabilityStatus.Unreachable);
 
-    public Reachability Terminated(UniqueAddress observer, UniqueAddress subject) => Change(observer, subject, ReachabilityStatus.Terminated);
+    public Reachability Terminated(UniqueAddress observer, UniqueAddress subject) =>
+        Change(observer, subject, ReachabilityStatus.Terminated);
 
     /// <summary>The table without these nodes, neither as observers nor as subjects.</summary>
     public Reachability Remove(IReadOnlySet<UniqueAddress> nodes) => new(
@@ -113,7 +116,7 @@ internal sealed class Reachability
             && Records.All(r => r.Equals(other.Find(r.Observer, r.Subject))));
 
     public override string ToString() =>
-        $"Reachability({string.Join(", ", Records.Select(r => $"[{r.Observer.Address} -> {r.Subject.Address}: {r.Status} ({r.Version})]"))})";
+        $"Reachability({string.Join(", ", Records.Select(static r => $"[{r.Observer.Address} -> {r.Subject.Address}: {r.Status}]"))})";
 
     private ReachabilityRecord Find(UniqueAddress observer, UniqueAddress subject)
     {

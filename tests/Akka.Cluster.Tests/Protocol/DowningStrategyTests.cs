@@ -50,6 +50,15 @@ public class DowningStrategyTests
     }
 
     [Fact]
+    public void A_member_counts_as_what_it_was_last_heard_to_be()
+    {
+        var strategy = new KeepMajority(null);
+        Fill(strategy, [], [.. Five.Select(n => n.Is(MemberStatus.Joining))]);
+        Fill(strategy, [A, B], [.. Five.Select(n => n.Is(MemberStatus.Up))]);
+        Assert.Equal(Set(A, B), strategy.NodesToDown(strategy.Decide()));
+    }
+
+    [Fact]
     public void A_majority_that_may_not_be_one_on_the_other_side_downs_everybody()
     {
         // The other side may have seen D and E become Up: then it is the majority there.

@@ -55,7 +55,8 @@ public class MemberTests
     public void A_member_that_only_one_view_has_stays_unless_it_was_on_its_way_out()
     {
         ImmutableHashSet<Member> merged = Member.PickHighestPriority(
-            [A.Is(MemberStatus.Up), B.Is(MemberStatus.Down)], [A.Is(MemberStatus.Leaving), C.Is(MemberStatus.Joining), D.Is(MemberStatus.Exiting)]);
+            [A.Is(MemberStatus.Up), B.Is(MemberStatus.Down)],
+            [A.Is(MemberStatus.Leaving), C.Is(MemberStatus.Joining), D.Is(MemberStatus.Exiting)]);
         Assert.Equal([A, C], merged.Select(m => m.UniqueAddress).Order());
         Assert.Equal(MemberStatus.Leaving, merged.Single(m => m.UniqueAddress.Equals(A)).Status);
     }

@@ -85,8 +85,8 @@ public class MembershipStepsTests
     }
 
     /// <summary>
-    /// Five nodes change their versions at random, and exchange them with delays, losses and reordering. Once they only exchange they have to
-    /// agree on one version that everybody has seen.
+    /// Five nodes change their versions at random, and exchange them with delays, losses and reordering. Once they only exchange they
+    /// have to agree on one version that everybody has seen.
     /// </summary>
     [Theory]
     [InlineData(1)]

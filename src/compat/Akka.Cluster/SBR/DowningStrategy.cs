@@ -20,7 +20,7 @@ internal enum Decision
 /// <summary>What this node knows of the members, and a rule for whom to down. Pure: the actor around it keeps the time.</summary>
 internal abstract class DowningStrategy(string role)
 {
-    private ImmutableDictionary<UniqueAddress, Member> _members = ImmutableDictionary<UniqueAddress, Member>.Empty;
+    private readonly Dictionary<UniqueAddress, Member> _members = [];
     private ImmutableHashSet<UniqueAddress> _unreachable = [];
     private ImmutableHashSet<Address> _seenBy = [];
     private Reachability _reachability = Reachability.Empty;
@@ -34,7 +34,7 @@ internal abstract class DowningStrategy(string role)
 
     public bool IsAllUnreachableOnItsWayOut => _unreachable.All(node => Member.IsOnItsWayOut(_members[node].Status));
 
-    /// <summary>Nodes that complain and are complained about, and both ends of a complaint about a node that has seen the version.</summary>
+    /// <summary>Nodes that complain and are complained about; both ends of a complaint about a node that has seen the version.</summary>
     public ImmutableHashSet<UniqueAddress> IndirectlyConnected => ComplainingAndComplainedAbout.Union(ComplaintsAboutTheLiving);
 
     protected string Role { get; } = role;
@@ -47,7 +47,7 @@ internal abstract class DowningStrategy(string role)
 
     public abstract Decision Decide();
 
-    public void Add(Member member) => _members = _members.SetItem(member.UniqueAddress, member);
+    public void Add(Member member) => _members[member.UniqueAddress] = member;
 
     public void AddUnreachable(Member member)
     {
@@ -63,7 +63,7 @@ internal abstract class DowningStrategy(string role)
 
     public void Remove(Member member)
     {
-        _members = _members.Remove(member.UniqueAddress);
+        _members.Remove(member.UniqueAddress);
         _unreachable = _unreachable.Remove(member.UniqueAddress);
     }
 
@@ -141,7 +141,7 @@ internal abstract class DowningStrategy(string role)
         }
     }
 
-    /// <summary>Unreachable nodes that complain themselves but whom every reachable node complains about: they are cut off cleanly.</summary>
+    /// <summary>Unreachable nodes that complain but whom every reachable node complains about: they are cut off cleanly.</summary>
     private ImmutableHashSet<UniqueAddress> Islands()
     {
         HashSet<UniqueAddress> reachable = [.. _members.Keys.Where(node => !_unreachable.Contains(node))];
@@ -182,7 +182,7 @@ internal sealed class KeepMajority(string role) : DowningStrategy(role)
         if (decision != Decision.DownUnreachable)
             return decision;
 
-        // The other side may have seen members become Up, or go, that this side has not. Only a majority that holds in the worst case stays.
+        // The other side may have seen members become Up, or go, that this side has not. Only what is a majority in any case stays.
         List<Member> least = Counting(excludingPossiblyExiting: true);
         return least.Count > 0 && Majority(least, Counting(includingPossiblyUp: true)) == Decision.DownUnreachable
             ? Decision.DownUnreachable
@@ -211,8 +211,8 @@ internal sealed class KeepOldest(bool downIfAlone, string role) : DowningStrateg
         if (decision != Decision.DownUnreachable)
             return decision;
         List<Member> staying = Counting(excludingPossiblyExiting: true);
-        return staying.Count > 0
-            && WithOldest(staying[0], Counting(includingPossiblyUp: downIfAlone, excludingPossiblyExiting: true)) == Decision.DownUnreachable
+        List<Member> possible = Counting(includingPossiblyUp: downIfAlone, excludingPossiblyExiting: true);
+        return staying.Count > 0 && WithOldest(staying[0], possible) == Decision.DownUnreachable
             ? Decision.DownUnreachable
             : Decision.DownAll;
     }

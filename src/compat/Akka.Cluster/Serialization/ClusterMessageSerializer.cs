@@ -227,7 +227,7 @@ internal sealed class ClusterMessageSerializer(ExtendedActorSystem system) : Ser
             ? (T)Enum.ToObject(typeof(T), status)
             : throw new FormatException($"{typeof(T).Name} {status}.");
 
-    /// <summary>A count, and so many of something. A count that the rest of the bytes cannot hold is refused before anything is made.</summary>
+    /// <summary>A count, and so many of something. A count that the rest of the bytes cannot hold is refused at once.</summary>
     private static List<T> ReadMany<T>(BinaryReader reader, Func<BinaryReader, T> read)
     {
         int count = reader.Read7BitEncodedInt();
