@@ -56,7 +56,7 @@ public sealed record Membership
     /// <summary>Whether a node belongs to the group in any way.</summary>
     public bool Contains(NodeId node) => IsVoter(node) || Learners.Contains(node);
 
-    /// <summary>Writes it as the payload of an entry of kind <see cref="EntryKind.Membership"/>: version, then three counted lists.</summary>
+    /// <summary>The payload of an entry of kind <see cref="EntryKind.Membership"/>: version, then three counted lists.</summary>
     public byte[] ToBytes()
     {
         byte[] bytes = new byte[1 + (4 * (3 + Voters.Length + Outgoing.Length + Learners.Length))];
@@ -73,7 +73,7 @@ public sealed record Membership
     public static Membership Read(ReadOnlySpan<byte> bytes)
     {
         if (bytes.IsEmpty || bytes[0] != Version)
-            throw new InvalidDataException($"a membership of version {(bytes.IsEmpty ? "none" : bytes[0])}; this node knows version {Version}");
+            throw new InvalidDataException($"not a membership of version {Version}, the one that this node knows");
         bytes = bytes[1..];
         ImmutableArray<NodeId> voters = ReadNodes(ref bytes);
         ImmutableArray<NodeId> outgoing = ReadNodes(ref bytes);

@@ -22,46 +22,57 @@ public enum RaftRole : byte
 /// <remarks>
 /// <code>
 ///   shell                              core
-///     |-- Step(input) ------------------>|   tick, proposal, disk done
-///     |&lt;-- effects ----------------------|   one disk write; entries that are committed now
+///     |-- Step(input) ------------------>|   tick, message, proposal, disk done, ...
+///     |&lt;-- effects ----------------------|   one disk write; messages before and after it; entries that are committed now
 ///     |-- Applied(index), Compact(index)->|   payloads and terms that are no longer needed
 /// </code>
-/// The disk answers like a correspondent: an entry counts for this member only once <see cref="RaftInput.DiskDone"/> named it or one
-/// behind it. What survives a restart is what was durable: <see cref="RaftRestart"/>.
-/// Invariants, checked after every step: FirstIndex - 1 &lt;= Commit &lt;= LastIndex; Applied &lt;= Commit; Durable &lt;= LastIndex; terms,
-/// commit and durable never go back; one vote per term; a leader never overwrites its log. A violation throws
+/// The disk answers like a correspondent: an entry counts for this member only once <see cref="RaftInput.DiskDone"/> named its write or
+/// a later one. What survives a restart is what was durable: <see cref="RaftRestart"/>.
+/// Invariants, checked after every step: FirstIndex - 1 &lt;= Commit &lt;= LastIndex; Applied &lt;= Commit; Durable &lt;= LastIndex;
+/// terms and commit never go back, durable only with a truncation; one vote per term; a leader never overwrites its log. A violation throws
 /// <see cref="InvariantViolationException"/> and the instance must not be used any more. Not thread-safe.
 /// </remarks>
-public sealed class RaftCore
+public sealed partial class RaftCore
 {
+    private readonly RaftOptions _options;
     private readonly NodeId _self;
-    private readonly VoterSet? _voters;
-    private readonly Queue<(ulong Number, LogIndex Last)> _pendingWrites = new();
     private readonly RaftLog _log;
-    private readonly int _electionTimeoutTicks;
-    private ulong _random;
+    private readonly PendingWrites _writes = new();
+    private RaftEffects _effects = null!; // Of the present step.
     private HardState _hardState;
-    private int _ticksWithoutLeader;
-    private int _ticksToElection;
-    private ulong _writeNumber;
+    private HardState _hardStateBefore; // As this step found it.
+    private long _now; // In ticks; stands still while the group sleeps.
 
     /// <summary>A member as it comes back from its disk: a follower that knows no leader.</summary>
     public RaftCore(RaftOptions options, RaftRestart restart)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(options.ElectionTimeoutTicks, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.HeartbeatTicks, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.InflightMessages, 1);
+        if (options.LeaseTicks < 0 || options.LeaseTicks >= options.ElectionTimeoutTicks)
+            throw new ArgumentException($"a lease of {options.LeaseTicks} ticks must be below the election timeout", nameof(options));
+        _options = options;
         _self = options.Self;
-        Membership = restart.Membership;
-        IsRecovering = restart.IsRecovering;
-        _voters = Membership.Voters.IsEmpty ? null : new VoterSet(Membership.Voters);
-        _electionTimeoutTicks = options.ElectionTimeoutTicks;
         _random = options.Seed + (ulong)options.Self.Value;
         _hardState = restart.HardState;
+        if (restart.SnapshotTerm > Term) _hardState = new HardState(restart.SnapshotTerm, NodeId.None); // Installed, then a crash.
+        IsRecovering = restart.IsRecovering;
         _log = new RaftLog(restart.SnapshotIndex, restart.SnapshotTerm, restart.SnapshotNextOffset);
-        foreach (LogEntry entry in restart.Entries) _log.Append(entry);
+        _memberships = new MembershipHistory(restart.SnapshotIndex, restart.Membership);
+        foreach (LogEntry entry in restart.Entries)
+        {
+            _log.Append(entry);
+            if (entry.Kind == EntryKind.Membership) _memberships.Add(entry.Index, Membership.Read(entry.Payload.Span));
+        }
+
         Invariant.Require(_log.LastTerm <= _hardState.Term);
         CommitIndex = restart.SnapshotIndex;
         DurableIndex = _log.Last;
-        DrawElectionTimeout();
+        _onDiskOnly = _log.Last;
+        _own = new Progress(_self);
+        FormQuorum();
+        _question = NextRandom();
+        StartWaiting();
     }
 
     /// <summary>What this member is now.</summary>
@@ -85,7 +96,7 @@ public sealed class RaftCore
     /// <summary>The last entry that is durable here.</summary>
     public LogIndex DurableIndex { get; private set; }
 
-    /// <summary>The last entry known to be committed.</summary>
+    /// <summary>The last entry known to be committed. On a follower it may not be durable yet.</summary>
     public LogIndex CommitIndex { get; private set; }
 
     /// <summary>The last entry that the shell reported as applied.</summary>
@@ -100,34 +111,11 @@ public sealed class RaftCore
     /// </summary>
     public bool HasCommittedInTerm => Role == RaftRole.Leader && _log.TermAt(CommitIndex) == Term;
 
-    /// <summary>Who belongs to the group, as of <see cref="LastIndex"/>.</summary>
-    public Membership Membership { get; private set; }
-
     /// <summary>Whether the group sleeps here: it needs no ticks.</summary>
     public bool IsAsleep { get; private set; }
 
     /// <summary>Whether this member has forgotten things and neither votes nor counts (<see cref="RaftRestart.IsRecovering"/>).</summary>
     public bool IsRecovering { get; private set; }
-
-    /// <summary>
-    /// Whether this member leads and has heard from a majority within the minimum election timeout, so that hardly anybody else can lead
-    /// already. A hint: what must be exact asks with <see cref="RaftInput.ReadIndex"/>.
-    /// </summary>
-    public bool HasQuorumContact => Role == RaftRole.Leader;
-
-    /// <summary>Who belonged to the group as of an entry from <see cref="FirstIndex"/> - 1 to <see cref="LastIndex"/>.</summary>
-    public Membership MembershipAt(LogIndex index)
-    {
-        Invariant.Require(index >= _log.Base && index <= LastIndex);
-        return Membership;
-    }
-
-    /// <summary>What this leader knows of another member; false when it does not lead or the node is no other member.</summary>
-    public bool TryGetProgress(NodeId peer, out PeerProgress progress)
-    {
-        progress = default;
-        return false;
-    }
 
     /// <summary>The term of an entry from <see cref="FirstIndex"/> - 1 to <see cref="LastIndex"/>.</summary>
     public Term TermAt(LogIndex index) => _log.TermAt(index);
@@ -135,27 +123,20 @@ public sealed class RaftCore
     /// <summary>Takes one input and adds what follows from it to <paramref name="effects"/>, which the caller has cleared.</summary>
     public void Step(in RaftInput input, RaftEffects effects)
     {
-        Snapshot before = new(Role, Leader, _hardState, LastIndex, DurableIndex, CommitIndex);
-        switch (input.Kind)
-        {
-            case RaftInput.InputKind.Tick:
-                Tick(effects);
-                break;
-            case RaftInput.InputKind.Propose:
-                Propose(input.Proposals!, effects);
-                break;
-            case RaftInput.InputKind.DiskDone:
-                DiskDone(input.Number, effects);
-                break;
-            default:
-                throw new NotSupportedException($"{input.Kind} is not there yet");
-        }
-
-        if (_hardState != before.HardState) effects.HardState = _hardState;
-        if (effects.HasWrite) _pendingWrites.Enqueue((++_writeNumber, LastIndex));
-        effects.WriteNumber = _writeNumber;
+        Before before = new(Role, Leader, _hardState, LastIndex, DurableIndex, CommitIndex, Membership, IsAsleep);
+        _effects = effects;
+        _hardStateBefore = _hardState;
+        Take(input);
+        if (Role == RaftRole.Leader) TellCommit();
+        if (_hardState != before.HardState) effects.HardState = ToWrite(_hardState);
+        if (effects.HasWrite) _writes.Add(LastIndex, effects.HardState.HasValue);
+        effects.WriteNumber = _writes.Last;
         effects.RoleChanged = Role != before.Role || Leader != before.Leader || Term != before.HardState.Term;
+        effects.MembershipChanged = !ReferenceEquals(Membership, before.Membership);
+        effects.AwakeChanged = IsAsleep != before.IsAsleep;
         Check(before);
+        _effects = null!; // An idle group mentions nobody's buffers.
+        _batch = null;
     }
 
     /// <summary>The shell has applied every entry up to <paramref name="through"/>; their payloads are forgotten.</summary>
@@ -166,102 +147,204 @@ public sealed class RaftCore
     }
 
     /// <summary>A durable checkpoint covers every entry up to <paramref name="through"/>, all of them applied; they are dropped.</summary>
-    public void Compact(LogIndex through) => _log.Compact(through);
-
-    private void Tick(RaftEffects effects)
+    public void Compact(LogIndex through)
     {
-        if (Role == RaftRole.Leader || _voters is null || !_voters.Contains(_self)) return;
-        _ticksWithoutLeader++;
-        if (_voters.IsOnly(_self) || _ticksWithoutLeader >= _ticksToElection) Campaign(effects);
+        _log.Compact(through);
+        _memberships.Compact(through);
     }
 
-    /// <summary>
-    /// Begins a term with a vote for itself (Raft paper, 5.2). The vote counts at once although it is not durable yet: whatever could
-    /// tell others of this term leaves only behind the disk write that carries it.
-    /// </summary>
-    private void Campaign(RaftEffects effects)
+    private void Take(in RaftInput input)
     {
-        _hardState = new HardState(Term.Next, _self);
-        Role = RaftRole.Candidate;
-        Leader = NodeId.None;
-        _voters!.Reset();
-        _voters.Grant(_self);
-        DrawElectionTimeout();
-        if (_voters.IsElected()) Lead(effects);
-    }
-
-    /// <summary>
-    /// Leads, and opens the term with an entry of its own, since older ones must not be committed by counting (5.4.2, 8).
-    /// </summary>
-    private void Lead(RaftEffects effects)
-    {
-        Role = RaftRole.Leader;
-        Leader = _self;
-        _voters!.Matched(_self, DurableIndex);
-        Append(EntryKind.NoOp, NextOffset, BufferSlice.Empty, effects);
-    }
-
-    private void Propose(IReadOnlyList<ProposedEntry> proposals, RaftEffects effects)
-    {
-        if (Role != RaftRole.Leader)
+        switch (input.Kind)
         {
-            effects.ProposalRefused = true;
-            return;
-        }
-
-        for (int i = 0; i < proposals.Count; i++)
-        {
-            ProposedEntry proposal = proposals[i];
-            Append(proposal.Kind, proposal.NextOffset, proposal.Payload, effects);
+            case RaftInput.InputKind.Tick:
+                Tick();
+                break;
+            case RaftInput.InputKind.Propose:
+                Propose(input.Proposals!);
+                break;
+            case RaftInput.InputKind.DiskDone:
+                DiskDone(input.Number);
+                break;
+            case RaftInput.InputKind.Receive:
+                Receive(input.Message);
+                break;
+            case RaftInput.InputKind.ReadIndex:
+                Read(input.Number);
+                break;
+            case RaftInput.InputKind.TransferTo:
+                Transfer(input.Node);
+                break;
+            case RaftInput.InputKind.ChangeMembership:
+                ChangeMembership(input.Membership!);
+                break;
+            case RaftInput.InputKind.SnapshotSent:
+                SnapshotSent(input.Node, input.Ok);
+                break;
+            case RaftInput.InputKind.Installed:
+                Installed(input.Index, input.Term, input.NextOffset, input.Membership!);
+                break;
+            case RaftInput.InputKind.PeerLost:
+                Lost(input.Node);
+                break;
+            case RaftInput.InputKind.PeerBack:
+                Back(input.Node);
+                break;
+            case RaftInput.InputKind.Wake:
+                Wake();
+                break;
         }
     }
 
-    private void Append(EntryKind kind, KafkaOffset nextOffset, BufferSlice payload, RaftEffects effects)
+    private void Tick()
     {
-        LogEntry entry = new(LastIndex.Next, Term, kind, nextOffset, payload);
-        _log.Append(entry);
-        effects.Append.Add(entry);
+        if (IsAsleep) return;
+        _now++;
+        if (Role == RaftRole.Leader) TickLeader();
+        else TickFollower();
     }
 
-    private void DiskDone(ulong number, RaftEffects effects)
+    private void DiskDone(ulong number)
     {
-        Invariant.Require(number <= _writeNumber && _pendingWrites.Count > 0 && number >= _pendingWrites.Peek().Number);
-        while (_pendingWrites.TryPeek(out (ulong Number, LogIndex Last) write) && write.Number <= number)
-        {
-            DurableIndex = write.Last;
-            _pendingWrites.Dequeue();
-        }
-
+        LogIndex through = _writes.Complete(number);
+        if (through <= DurableIndex) return;
+        DurableIndex = through;
         if (Role != RaftRole.Leader) return;
-        _voters!.Matched(_self, DurableIndex);
-        AdvanceCommit(effects);
+        _own.Match = DurableIndex;
+        AdvanceCommit();
+        if (Role == RaftRole.Leader) SendToAll(); // Entries that must be read from disk are there now.
+    }
+
+    /// <summary>Judges the term first (Raft paper, 5.1), then lets the message speak.</summary>
+    private void Receive(in RaftMessage message)
+    {
+        if (message.To != _self || message.From == _self) return;
+        if (!IsLateReply(message)) Wake(speak: false);
+        HearFrom(message.From);
+        if (message.Term > Term && !AdoptsTerm(message)) return;
+        switch (message.Kind)
+        {
+            case MessageKind.PreVote:
+                AnswerPreVote(message);
+                break;
+            case MessageKind.Vote:
+                AnswerVote(message);
+                break;
+            case MessageKind.PreVoteReply:
+                CountPreVote(message);
+                break;
+            case MessageKind.Append or MessageKind.Heartbeat when message.Term < Term:
+                RefuseOutdated(message);
+                break;
+            case MessageKind.ReadIndex:
+                AnswerRead(message);
+                break;
+            case var _ when message.Term < Term:
+                break; // Out of date, and nobody waits for an answer.
+            case MessageKind.VoteReply:
+                CountVote(message);
+                break;
+            case MessageKind.Append:
+                Follow(message);
+                TakeEntries(message);
+                break;
+            case MessageKind.Heartbeat:
+                Follow(message);
+                TakeHeartbeat(message);
+                break;
+            case MessageKind.AppendReply:
+                TakeAppendReply(message);
+                break;
+            case MessageKind.HeartbeatReply:
+                TakeHeartbeatReply(message);
+                break;
+            case MessageKind.TimeoutNow:
+                if (CanStand) Campaign(transfer: true);
+                break;
+            case MessageKind.ReadIndexReply:
+                TakeReadReply(message);
+                break;
+        }
     }
 
     /// <summary>
-    /// Commits what a majority holds durably, provided that it reaches into this leader's own term: an older entry on a majority may
-    /// still be overwritten (Raft paper, figure 8). Older ones are committed with it.
+    /// What a message of a later term does to this member. A vote request is not even heard while there is a leader that lives (thesis,
+    /// 4.2.3), unless that leader asked for it; a pre-vote is about a term that nobody has begun.
     /// </summary>
-    private void AdvanceCommit(RaftEffects effects)
+    /// <returns>Whether the message is to be looked at any further.</returns>
+    private bool AdoptsTerm(in RaftMessage message)
     {
-        LogIndex quorum = _voters!.QuorumMatch();
-        if (quorum <= CommitIndex || _log.TermAt(quorum) != Term) return;
-        for (LogIndex index = CommitIndex.Next; index <= quorum; index = index.Next) effects.Committed.Add(_log.Unapplied(index));
-        CommitIndex = quorum;
+        switch (message.Kind)
+        {
+            case MessageKind.PreVote:
+            case MessageKind.PreVoteReply when !message.Has(MessageFlags.Rejected):
+                return true;
+            case MessageKind.Vote when IsLoyal && !message.Has(MessageFlags.Transfer):
+                return false;
+            default:
+                BecomeFollower(message.Term, NodeId.None);
+                return true;
+        }
     }
 
-    /// <summary>A new wait in [n, 2n), so that members rarely stand at the same time (Raft paper, 5.2). Splitmix64.</summary>
-    private void DrawElectionTimeout()
+    /// <summary>Adopts a later term, or gives up what it was in this one.</summary>
+    private void BecomeFollower(Term term, NodeId leader)
     {
-        _random += 0x9E3779B97F4A7C15;
-        ulong z = _random;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        z ^= z >> 31;
-        _ticksWithoutLeader = 0;
-        _ticksToElection = _electionTimeoutTicks + (int)(z % (ulong)_electionTimeoutTicks);
+        Invariant.Require(term >= Term);
+        if (term > Term) _hardState = new HardState(term, NodeId.None);
+        if (Role == RaftRole.Leader) StopLeading();
+        Role = RaftRole.Follower;
+        Leader = leader;
     }
 
-    private void Check(in Snapshot before)
+    private bool IsLateReply(in RaftMessage message) =>
+        IsAsleep && Role == RaftRole.Leader && message.Term == Term && message.Round < _round
+        && message.Kind is (MessageKind.HeartbeatReply or MessageKind.AppendReply);
+
+    private void HearFrom(NodeId node)
+    {
+        // What was on its way when the node was lost says nothing about whether it is there now.
+        if (FindPeer(node) is { IsLost: true } peer && _now - peer.LostAt >= StaleTicks) peer.IsLost = false;
+    }
+
+    /// <summary>Answers as soon as everything that the answer says is durable.</summary>
+    private void Reply(
+        in RaftMessage to, MessageKind kind, bool rejected = false, LogIndex index = default, Term logTerm = default,
+        LogIndex hint = default)
+    {
+        RaftMessage reply = new()
+        {
+            Kind = kind,
+            Flags = (rejected ? MessageFlags.Rejected : MessageFlags.None) | (IsRecovering ? MessageFlags.Recovering : MessageFlags.None),
+            From = _self,
+            To = to.From,
+            Term = Term,
+            Index = index,
+            LogTerm = logTerm,
+            Hint = hint,
+            NextOffset = kind == MessageKind.AppendReply ? NextOffset : KafkaOffset.Zero,
+            Round = to.Round,
+        };
+        bool acknowledges = kind == MessageKind.AppendReply && !rejected;
+        if (!_writes.IsHardStateDurable || _hardState != _hardStateBefore || (acknowledges && index > DurableIndex)) SendAfterWrite(reply);
+        else _effects.Messages.Add(reply);
+    }
+
+    /// <summary>A leader of an older term learns of the present one (Raft paper, 5.1).</summary>
+    private void RefuseOutdated(in RaftMessage message) =>
+        Reply(message, message.Kind == MessageKind.Append ? MessageKind.AppendReply : MessageKind.HeartbeatReply, rejected: true);
+
+    private void SendAfterWrite(in RaftMessage message)
+    {
+        bool faulty = message.Kind == MessageKind.AppendReply && Has(PlantedFault.AcknowledgeBeforeFsync);
+        (faulty ? _effects.Messages : _effects.AfterWrite).Add(message);
+    }
+
+    private bool Has(PlantedFault fault) => (_options.PlantedFault & fault) != 0;
+
+    private HardState ToWrite(HardState state) => Has(PlantedFault.ForgetVote) ? state with { Vote = NodeId.None } : state;
+
+    private void Check(in Before before)
     {
         Invariant.Require(FirstIndex <= CommitIndex.Next && CommitIndex <= LastIndex);
         Invariant.Require(AppliedIndex <= CommitIndex);
@@ -269,11 +352,12 @@ public sealed class RaftCore
         Invariant.Require(Term >= before.HardState.Term);
         Invariant.Require(Term > before.HardState.Term || before.HardState.Vote == _hardState.Vote || !before.HardState.Vote.IsSome);
         Invariant.Require(CommitIndex >= before.Commit);
-        Invariant.Require(DurableIndex >= before.Durable);
+        Invariant.Require(DurableIndex >= before.Durable || _effects.TruncateFrom.HasValue);
         bool ledOn = before.Role == RaftRole.Leader && Term == before.HardState.Term;
-        Invariant.Require(!ledOn || (Leader == _self && LastIndex >= before.Last));
+        Invariant.Require(!ledOn || (LastIndex >= before.Last && !_effects.TruncateFrom.HasValue));
     }
 
-    private readonly record struct Snapshot(
-        RaftRole Role, NodeId Leader, HardState HardState, LogIndex Last, LogIndex Durable, LogIndex Commit);
+    private readonly record struct Before(
+        RaftRole Role, NodeId Leader, HardState HardState, LogIndex Last, LogIndex Durable, LogIndex Commit, Membership Membership,
+        bool IsAsleep);
 }

@@ -17,14 +17,9 @@ internal sealed class RaftLog
     private LogEntry[] _tail = []; // A ring over (Applied, Last]; allocated with the first entry.
     private int _tailHead;
     private int _tailCount;
+    private KafkaOffset _appliedOffset; // The log end offset after the last applied entry.
 
-    public RaftLog(LogIndex index, Term term, KafkaOffset nextOffset)
-    {
-        Base = index;
-        Applied = index;
-        NextOffset = nextOffset;
-        _terms.Add(new TermStart(index, term));
-    }
+    public RaftLog(LogIndex index, Term term, KafkaOffset nextOffset) => Reset(index, term, nextOffset);
 
     /// <summary>The entry before the first one; covered by a checkpoint.</summary>
     public LogIndex Base { get; private set; }
@@ -36,7 +31,7 @@ internal sealed class RaftLog
     public Term LastTerm => _terms[^1].Term;
 
     /// <summary>The log end offset after the last entry.</summary>
-    public KafkaOffset NextOffset { get; private set; }
+    public KafkaOffset NextOffset => _tailCount == 0 ? _appliedOffset : Unapplied(Last).NextOffset;
 
     public void Append(in LogEntry entry)
     {
@@ -47,7 +42,19 @@ internal sealed class RaftLog
         if (_tailCount == _tail.Length) Grow();
         _tail[(_tailHead + _tailCount) & (_tail.Length - 1)] = entry;
         _tailCount++;
-        NextOffset = entry.NextOffset;
+    }
+
+    /// <summary>Forgets the entries from <paramref name="index"/> on; none of them is applied.</summary>
+    public void TruncateFrom(LogIndex index)
+    {
+        Invariant.Require(index > Applied && index <= Last);
+        while (Last >= index)
+        {
+            _tailCount--;
+            _tail[(_tailHead + _tailCount) & (_tail.Length - 1)] = default;
+        }
+
+        while (_terms[^1].From >= index) _terms.RemoveAt(_terms.Count - 1);
     }
 
     /// <summary>An entry that is not applied yet.</summary>
@@ -66,9 +73,32 @@ internal sealed class RaftLog
         return _terms[run].Term;
     }
 
+    /// <summary>Whether an entry of that index and term is in the log, or is its base.</summary>
+    public bool Holds(LogIndex index, Term term) => index >= Base && index <= Last && TermAt(index) == term;
+
+    /// <summary>
+    /// The last entry up to <paramref name="index"/> that is of <paramref name="term"/> or an older one: behind it a log whose entry at
+    /// <paramref name="index"/> is of that term must differ. Not below <see cref="Base"/>, unless <paramref name="index"/> is.
+    /// </summary>
+    public LogIndex LastUpTo(LogIndex index, Term term)
+    {
+        if (index <= Base) return index;
+        int run = _terms.Count - 1;
+        while (_terms[run].From > index) run--;
+        while (run > 0 && _terms[run].Term > term)
+        {
+            index = _terms[run].From.Previous;
+            run--;
+        }
+
+        return _terms[run].Term > term ? Base : index;
+    }
+
     public void MarkApplied(LogIndex through)
     {
         Invariant.Require(through >= Applied && through <= Last);
+        if (through == Applied) return;
+        _appliedOffset = Unapplied(through).NextOffset;
         int count = (int)(through - Applied);
         for (int i = 0; i < count; i++)
         {
@@ -91,6 +121,19 @@ internal sealed class RaftLog
         while (_terms[older].Term < term) older++;
         _terms.RemoveRange(0, older);
         Base = through;
+    }
+
+    /// <summary>Begins anew behind an entry that a snapshot covers.</summary>
+    public void Reset(LogIndex index, Term term, KafkaOffset nextOffset)
+    {
+        _tail = [];
+        _tailHead = 0;
+        _tailCount = 0;
+        _terms.Clear();
+        _terms.Add(new TermStart(index, term));
+        _appliedOffset = nextOffset;
+        Base = index;
+        Applied = index;
     }
 
     private void Grow()

@@ -39,8 +39,8 @@ public sealed record RaftOptions
     public int MessageBytes { get; init; } = 256 << 10;
 
     /// <summary>
-    /// Where the randomised waits start from, together with <see cref="Self"/>: members may share it, and the same pair gives the same
-    /// waits.
+    /// Where everything random starts from, together with <see cref="Self"/>: members may share it, and the same pair gives the same
+    /// waits. It should differ from one start of a member to the next, so that late answers to questions of before are told apart.
     /// </summary>
     public ulong Seed { get; init; }
 
@@ -78,6 +78,7 @@ public sealed class RaftRestart
     /// <summary>
     /// Whether this node has lost, or may have lost, something that it once made durable: votes, entries. It then neither votes nor
     /// stands nor counts until a leader knows that nothing it may have forgotten matters any more (<see cref="RaftEffects.Recovered"/>).
+    /// Messages to or from the node as it was before its loss must not arrive any more.
     /// </summary>
     public bool IsRecovering { get; init; }
 }

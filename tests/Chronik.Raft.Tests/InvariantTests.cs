@@ -77,5 +77,10 @@ public sealed class InvariantTests
 
     private static RaftCore Restarted(Term term, params LogEntry[] entries) => new(
         new RaftOptions { Self = new NodeId(1) },
-        new RaftRestart { Membership = new Membership([new NodeId(1)]), HardState = new HardState(term, new NodeId(1)), Entries = entries });
+        new RaftRestart
+        {
+            Membership = new Membership([new NodeId(1)]),
+            HardState = new HardState(term, new NodeId(1)),
+            Entries = entries,
+        });
 }

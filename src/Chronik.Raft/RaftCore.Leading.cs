@@ -1,0 +1,283 @@
+using Chronik.Model;
+
+namespace Chronik.Raft;
+
+/// <summary>Being the leader: rounds of contact, check-quorum, handing over, sleeping (thesis, 3.10, 6.2, 6.4).</summary>
+public sealed partial class RaftCore
+{
+    private const long NoLease = long.MinValue / 2;
+
+    private readonly Queue<(ulong Round, long At)> _roundStarts = new(); // Rounds that no majority has answered yet.
+    private ulong _round;
+    private long _roundAt; // When the latest round began.
+    private long _contactAt; // When the latest round began that a majority answered.
+    private long _leaseFrom = NoLease;
+    private long _workedAt; // When there last was something to do.
+    private NodeId _transferTo = NodeId.None;
+    private long _transferSince;
+    private bool _transferSent; // In this term: somebody may be elected although this leader lives, so leases are off.
+
+    /// <summary>
+    /// Whether this member leads and has heard from a majority within the minimum election timeout, so that hardly anybody else can lead
+    /// already. A hint: what must be exact asks with <see cref="RaftInput.ReadIndex"/>.
+    /// </summary>
+    public bool HasQuorumContact =>
+        Role == RaftRole.Leader && _quorum!.IsReachable && (IsAsleep || _now - _contactAt <= _options.ElectionTimeoutTicks);
+
+    /// <summary>What this leader knows of another member; false when it does not lead or the node is no other member.</summary>
+    public bool TryGetProgress(NodeId peer, out PeerProgress progress)
+    {
+        progress = default;
+        if (Role != RaftRole.Leader || FindPeer(peer) is not { } known) return false;
+        progress = new PeerProgress(
+            known.Match, known.NextOffset, known.State, known.IsLost, known.IsRecovering, IsAsleep ? 0 : _now - known.HeardAt);
+        return true;
+    }
+
+    /// <summary>
+    /// Leads, and opens the term with an entry of its own, since older ones must not be committed by counting (5.4.2, 8). Its first
+    /// entry tells the others.
+    /// </summary>
+    private void Lead()
+    {
+        Role = RaftRole.Leader;
+        Leader = _self;
+        _failedRounds = 0;
+        _hurries = false;
+        _round = 0;
+        _roundStarts.Clear();
+        _contactAt = _now;
+        _leaseFrom = NoLease;
+        _workedAt = _now;
+        _transferTo = NodeId.None;
+        _transferSent = false;
+        foreach (Progress peer in _peers) peer.Restart(LastIndex.Next, _now);
+        _own.Match = DurableIndex;
+        _own.Round = ulong.MaxValue; // It always hears itself.
+        CountRound();
+        AppendOwn(EntryKind.NoOp, NextOffset, BufferSlice.Empty);
+        SendToAll();
+        AskAgain();
+    }
+
+    private void StopLeading()
+    {
+        RefuseReads();
+        _transferTo = NodeId.None;
+        DrawWait();
+    }
+
+    private void TickLeader()
+    {
+        int timeout = _options.ElectionTimeoutTicks;
+        if (_transferTo.IsSome && _now - _transferSince >= timeout) _transferTo = NodeId.None;
+        if (_now - _contactAt > timeout)
+        {
+            // Check-quorum (thesis, 6.2): whoever a majority does not answer must not go on as if it led.
+            BecomeFollower(Term, NodeId.None);
+            return;
+        }
+
+        foreach (Progress peer in _peers)
+        {
+            if (peer.IsIdle || _now - peer.WaitingSince < timeout) continue;
+            peer.Probe(peer.Match.Next);
+            Send(peer);
+        }
+
+        if (MaySleep()) FallAsleep();
+        else if (_now - _roundAt >= _options.HeartbeatTicks) BeginRound();
+    }
+
+    /// <summary>One more round of contact: whoever answers it knew of no later leader after this moment.</summary>
+    private void BeginRound()
+    {
+        CountRound();
+        foreach (Progress peer in _peers) SendHeartbeat(peer, _round);
+        ConfirmRounds();
+    }
+
+    private void CountRound()
+    {
+        _round++;
+        _roundAt = _now;
+        _roundStarts.Enqueue((_round, _now));
+    }
+
+    private void SendHeartbeat(Progress peer, ulong round, MessageFlags flags = MessageFlags.None)
+    {
+        LogIndex commit = peer.Match < CommitIndex ? peer.Match : CommitIndex;
+        bool quiesces = (flags & MessageFlags.Quiesce) != 0;
+        peer.SentCommit = commit;
+        _effects.Messages.Add(new RaftMessage
+        {
+            Kind = MessageKind.Heartbeat,
+            Flags = flags | (peer.IsInvited ? MessageFlags.MayVote : MessageFlags.None),
+            From = _self,
+            To = peer.Id,
+            Term = Term,
+            Index = quiesces ? LastIndex : LogIndex.Zero,
+            LogTerm = quiesces ? _log.LastTerm : Term.Zero,
+            Commit = commit,
+            Round = round,
+        });
+    }
+
+    private void TakeHeartbeat(in RaftMessage message)
+    {
+        Commit(message.Commit < LastIndex ? message.Commit : LastIndex);
+        bool sleeps = message.Has(MessageFlags.Quiesce) && message.Index == LastIndex && message.LogTerm == _log.LastTerm
+            && CommitIndex == LastIndex && DurableIndex == LastIndex && _writes.IsHardStateDurable && !HasReads;
+        if (sleeps) IsAsleep = true;
+        else if (message.Round != 0) Reply(message, MessageKind.HeartbeatReply, index: LastIndex);
+    }
+
+    private void TakeHeartbeatReply(in RaftMessage reply)
+    {
+        if (Role != RaftRole.Leader || FindPeer(reply.From) is not { } peer || !Heard(peer, reply)) return;
+        ConfirmRounds();
+        Send(peer);
+    }
+
+    /// <summary>Notes that a peer answered in this term.</summary>
+    /// <returns>Whether what else it says may be believed.</returns>
+    private bool Heard(Progress peer, in RaftMessage reply)
+    {
+        if (!Believes(peer, reply)) return false;
+        peer.HeardAt = _now;
+        if (reply.Round > peer.Round && reply.Round <= _round) peer.Round = reply.Round;
+        InviteRecovered();
+        return true;
+    }
+
+    private void ConfirmRounds()
+    {
+        ulong confirmed = _quorum!.Round;
+        while (_roundStarts.TryPeek(out (ulong Round, long At) start) && start.Round <= confirmed)
+        {
+            _contactAt = start.At;
+            _leaseFrom = start.At;
+            _roundStarts.Dequeue();
+        }
+
+        ReleaseReads(confirmed);
+    }
+
+    /// <summary>Hands leadership to a voter (thesis, 3.10): proposals wait until it has everything, then it stands at once.</summary>
+    private void Transfer(NodeId target)
+    {
+        if (Role == RaftRole.Leader && !target.IsSome) target = BestSuccessor();
+        bool possible = Role == RaftRole.Leader && Membership.Voters.Contains(target)
+            && FindPeer(target) is { IsLost: false, IsRecovering: false };
+        if (!possible)
+        {
+            _effects.ProposalRefused = true;
+            return;
+        }
+
+        Wake(speak: true);
+        _transferTo = target;
+        _transferSince = _now;
+        _workedAt = _now;
+        HandOver(FindPeer(target)!);
+    }
+
+    private void HandOver(Progress peer)
+    {
+        if (peer.Id != _transferTo || peer.Match < LastIndex) return;
+        _transferSent = true;
+        _leaseFrom = NoLease;
+        TellToStand(peer.Id);
+    }
+
+    private void TellToStand(NodeId node) =>
+        _effects.Messages.Add(new RaftMessage { Kind = MessageKind.TimeoutNow, From = _self, To = node, Term = Term });
+
+    private NodeId BestSuccessor()
+    {
+        Progress? best = null;
+        foreach (NodeId voter in Membership.Voters)
+        {
+            if (FindPeer(voter) is { IsLost: false, IsRecovering: false } peer && (best is null || peer.Match > best.Match)) best = peer;
+        }
+
+        return best?.Id ?? NodeId.None;
+    }
+
+    /// <summary>Nothing to do for long, everybody is here and has everything.</summary>
+    private bool MaySleep()
+    {
+        bool idle = _options.QuiesceTicks > 0 && _now - _workedAt >= _options.QuiesceTicks && CommitIndex == LastIndex
+            && DurableIndex == LastIndex && _writes.IsHardStateDurable && !HasReads && !_transferTo.IsSome && !Membership.IsJoint;
+        if (!idle) return false;
+        foreach (Progress peer in _peers)
+        {
+            if (peer.IsLost && !Membership.IsVoter(peer.Id)) continue; // A learner that is away wakes the group when it is back.
+            bool settled = !peer.IsLost && !peer.IsRecovering && peer.State == ReplicationState.Replicate && peer.Match == LastIndex
+                && _now - peer.HeardAt <= _options.ElectionTimeoutTicks;
+            if (!settled) return false;
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// Sleeps, and says so. A follower that does not hear it, or is not where this leader is, speaks up when its wait is over; that wakes
+    /// this leader again.
+    /// </summary>
+    private void FallAsleep()
+    {
+        CountRound(); // So that answers to what was said before are told apart: they do not wake anybody.
+        foreach (Progress peer in _peers) SendHeartbeat(peer, _round, MessageFlags.Quiesce);
+        IsAsleep = true;
+    }
+
+    private void Wake() => Wake(speak: true);
+
+    /// <summary>Time stood still while the group slept: nothing that is counted in ticks may be concluded from it.</summary>
+    private void Wake(bool speak)
+    {
+        if (!IsAsleep) return;
+        IsAsleep = false;
+        _waitsSince = _now;
+        _leaderHeardAt = _now;
+        if (Role != RaftRole.Leader) return;
+        _contactAt = _now;
+        _leaseFrom = NoLease;
+        _roundStarts.Clear();
+        _workedAt = _now;
+        foreach (Progress peer in _peers) peer.HeardAt = _now;
+        if (speak) BeginRound();
+        else _roundAt = _now - _options.HeartbeatTicks; // With the next tick.
+    }
+
+    /// <summary>A node cannot be reached any more.</summary>
+    private void Lost(NodeId node)
+    {
+        if (FindPeer(node) is not { } peer) return;
+        Wake(speak: true);
+        peer.IsLost = true;
+        peer.LostAt = _now;
+        if (Role == RaftRole.Leader)
+        {
+            _workedAt = _now;
+            if (_transferTo == node) _transferTo = NodeId.None;
+            if (peer.State != ReplicationState.Snapshot) peer.Probe(peer.Match.Next);
+        }
+        else if (Leader == node)
+        {
+            LeaderLost();
+        }
+    }
+
+    private void Back(NodeId node)
+    {
+        if (FindPeer(node) is not { } peer) return;
+        Wake(speak: true);
+        peer.IsLost = false;
+        if (Role != RaftRole.Leader) return;
+        _workedAt = _now;
+        SendHeartbeat(peer, _round);
+        Send(peer);
+    }
+}
