@@ -78,13 +78,17 @@ public sealed class ChronikHost : IAsyncDisposable
     /// <param name="options">Everything it is told.</param>
     /// <param name="progress">Where it says how a long recovery gets on, and what else an operator should read.</param>
     /// <exception cref="ChronikStartException">A port or the folder cannot be had. Nothing was changed on disk.</exception>
-    public static async Task<ChronikHost> StartAsync(ChronikOptions options, TextWriter progress)
+    public static Task<ChronikHost> StartAsync(ChronikOptions options, TextWriter progress) =>
+        StartAsync(options, progress, new FileDisk());
+
+    /// <summary>The same on a disk of the caller's.</summary>
+    internal static async Task<ChronikHost> StartAsync(ChronikOptions options, TextWriter progress, IDisk disk)
     {
         var host = new ChronikHost(options);
         try
         {
             await host.BindAsync(progress).ConfigureAwait(false);
-            host.Open(progress);
+            host.Open(progress, disk);
             host.Serve();
             return host;
         }
@@ -193,12 +197,11 @@ public sealed class ChronikHost : IAsyncDisposable
         }
     }
 
-    private void Open(TextWriter progress)
+    private void Open(TextWriter progress, IDisk disk)
     {
         var said = Stopwatch.GetTimestamp();
         try
         {
-            var disk = new FileDisk();
             _storage = NodeStorage.Open(_options.Storage, _options.NodeId, null, disk, _buffers, TimeProvider.System, step =>
             {
                 if (Stopwatch.GetElapsedTime(said) > TimeSpan.FromSeconds(1))
@@ -207,6 +210,11 @@ public sealed class ChronikHost : IAsyncDisposable
                     progress.WriteLine($"chronik: reading the write-ahead log, {step.BytesRead >> 20} of {step.BytesTotal >> 20} MiB");
                 }
             });
+            _storage.Failed += failure => progress.WriteLine(
+                $"chronik: the storage failed, nothing is written until the next start: {failure.Message.ReplaceLineEndings(" ")}");
+            _storage.RoomChanged += hasRoom => progress.WriteLine(
+                $"chronik: produce is {(hasRoom ? "accepted again" : "refused")}: {_storage.FreeBytes} bytes are free, "
+                + $"chronik.storage.reserve-bytes = {_options.Storage.ReserveBytes}");
         }
         catch (StorageException e)
         {

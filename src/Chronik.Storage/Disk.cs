@@ -107,6 +107,12 @@ public interface IDiskFile : IDisposable
     void Truncate(long length);
 
     /// <summary>
+    /// Lets go of what the system keeps of the file in memory, apart from what it has yet to write, so that the next read shows what the
+    /// disk holds. A hint that does not fail.
+    /// </summary>
+    void DropCache();
+
+    /// <summary>
     /// Makes what was written survive a power loss. When it fails, nobody knows what survives, however often it is repeated.
     /// </summary>
     void Sync();

@@ -137,6 +137,11 @@ public sealed class FileDisk : IDisk
             if (OperatingSystem.IsLinux()) Posix.StartWriteback(handle, position, length);
         }
 
+        public void DropCache()
+        {
+            if (OperatingSystem.IsLinux()) Posix.DropCache(handle);
+        }
+
         public void Truncate(long length) => RandomAccess.SetLength(handle, length);
 
         public void Sync()

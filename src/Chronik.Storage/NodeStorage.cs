@@ -31,6 +31,7 @@ public sealed partial class NodeStorage : IDisposable
     private readonly Thread? _maintenanceThread;
     private long _freeBytes;
     private long _freeBytesAt;
+    private bool _isFull;
     private bool _disposed;
 
     private NodeStorage(
@@ -101,7 +102,20 @@ public sealed partial class NodeStorage : IDisposable
     /// <summary>
     /// Whether more is free than the reserve. When not, nothing new should be accepted from clients; what was accepted still fits.
     /// </summary>
-    public bool HasRoom => FreeBytes > _options.ReserveBytes;
+    public bool HasRoom
+    {
+        get
+        {
+            bool has = FreeBytes > _options.ReserveBytes;
+            if (Volatile.Read(ref _isFull) == has && Interlocked.Exchange(ref _isFull, !has) == has) RoomChanged?.Invoke(has);
+            return has;
+        }
+    }
+
+    /// <summary>
+    /// Raised when <see cref="HasRoom"/> answers something else than the time before, with the answer, on the thread that asked.
+    /// </summary>
+    public event Action<bool>? RoomChanged;
 
     /// <summary>Raised once, on one of storage's threads, when storage fails.</summary>
     public event Action<Exception>? Failed;

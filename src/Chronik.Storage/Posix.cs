@@ -6,8 +6,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Chronik.Storage;
 
 /// <summary>
-/// The calls that .NET does not offer: pwritev without an allocation per call, fdatasync, sync_file_range, and locks and syncs of
-/// directories.
+/// The calls that .NET does not offer: pwritev without an allocation per call, fdatasync, sync_file_range, posix_fadvise, and
+/// locks and syncs of directories.
 /// </summary>
 internal static unsafe partial class Posix
 {
@@ -17,6 +17,7 @@ internal static unsafe partial class Posix
     private const int LockExclusive = 2;
     private const int LockNonBlocking = 4;
     private const uint StartWrite = 2;
+    private const int DontNeed = 4;
     private const int Interrupted = 4;
     private const int NoEntry = 2;
 
@@ -58,6 +59,8 @@ internal static unsafe partial class Posix
         // What goes wrong is told by the sync that follows some time: this call takes no error away from it.
         _ = NativeSyncFileRange(handle, position, length, StartWrite);
     }
+
+    internal static void DropCache(SafeFileHandle handle) => _ = NativeFadvise(handle, 0, 0, DontNeed);
 
     internal static SafeFileHandle OpenDirectory(string path)
     {
@@ -117,6 +120,9 @@ internal static unsafe partial class Posix
 
     [LibraryImport("libc", EntryPoint = "sync_file_range")]
     private static partial int NativeSyncFileRange(SafeFileHandle handle, long position, long length, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "posix_fadvise")]
+    private static partial int NativeFadvise(SafeFileHandle handle, long position, long length, int advice);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int NativeFsync(SafeFileHandle handle);

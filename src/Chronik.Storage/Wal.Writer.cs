@@ -66,6 +66,7 @@ public sealed partial class Wal
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             _latch.Fail(failure);
+            _current?.File.DropCache();
         }
 
         _encoder.Dispose();
@@ -111,6 +112,9 @@ public sealed partial class Wal
             catch (Exception e)
             {
                 failure = _latch.Fail(e);
+
+                // The system may take what it could not write for written, and show it to the next start, which would build on it.
+                _current?.File.DropCache();
             }
         }
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using Chronik.Server.Configuration;
+using Chronik.Storage.Testing;
 using Xunit;
 
 namespace Chronik.Server.Tests;
@@ -131,16 +132,63 @@ public sealed class ChronikHostTests : IDisposable
         Assert.Contains(Data, refused.Message, StringComparison.Ordinal);
     }
 
-    private Task<ChronikHost> StartAsync(params (string Key, string Value)[] values) => ChronikHost.StartAsync(
-        ChronikOptions.Load(
-        [
-            ("chronik.data", Data),
-            ("chronik.kafka.listeners", "[\"127.0.0.1:0\"]"),
-            ("chronik.http", "127.0.0.1:0"),
-            ("chronik.storage.reserve-bytes", "1 MiB"),
-            .. values,
-        ]),
-        TextWriter.Null);
+    [Fact]
+    public async Task A_node_whose_storage_failed_is_not_ready_and_says_why()
+    {
+        var disk = new MemoryDisk();
+        var said = new StringWriter();
+        await using var host = await ChronikHost.StartAsync(Options(), TextWriter.Synchronized(said), disk);
+        await host.Ready.WaitAsync(Patience);
+        disk.Fault = (_, operation, _) => operation == DiskOperation.Sync ? new IOException("no luck") : null;
+        using var client = new TcpClient();
+        await client.ConnectAsync(host.KafkaEndpoints[0]);
+        // Metadata, version 4, of a topic that is not there: it is to be made, which is a write.
+        await client.GetStream().WriteAsync(
+            new byte[] { 0, 0, 0, 18, 0, 3, 0, 4, 0, 0, 0, 7, 255, 255, 0, 0, 0, 1, 0, 1, (byte)'t', 1 });
+        using var patience = new CancellationTokenSource(Patience);
+        (HttpStatusCode Status, string Text) answer;
+        do answer = await GetAsync(host, "/health/ready");
+        while (answer.Status == HttpStatusCode.OK && !patience.IsCancellationRequested);
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, "the storage failed: no luck\n"), answer);
+        Assert.Equal((HttpStatusCode.OK, "live\n"), await GetAsync(host, "/health/live"));
+        Assert.Contains("the storage failed, nothing is written until the next start: no luck", said.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_node_without_room_says_so_once_and_once_when_it_has_room_again()
+    {
+        var disk = new MemoryDisk();
+        var said = new StringWriter();
+        await using var host = await ChronikHost.StartAsync(Options(), TextWriter.Synchronized(said), disk);
+        await host.Ready.WaitAsync(Patience);
+        disk.Free = 1 << 20;
+        await UntilAsync(HttpStatusCode.ServiceUnavailable);
+        disk.Free = 1 << 30;
+        await UntilAsync(HttpStatusCode.OK);
+        var lines = said.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(
+            ["chronik: produce is refused: 1048576 bytes are free, chronik.storage.reserve-bytes = 1048576",
+                "chronik: produce is accepted again: 1073741824 bytes are free, chronik.storage.reserve-bytes = 1048576"],
+            lines);
+
+        async Task UntilAsync(HttpStatusCode status)
+        {
+            using var patience = new CancellationTokenSource(Patience);
+            while ((await GetAsync(host, "/health/ready")).Status != status) patience.Token.ThrowIfCancellationRequested();
+        }
+    }
+
+    private ChronikOptions Options(params (string Key, string Value)[] values) => ChronikOptions.Load(
+    [
+        ("chronik.data", Data),
+        ("chronik.kafka.listeners", "[\"127.0.0.1:0\"]"),
+        ("chronik.http", "127.0.0.1:0"),
+        ("chronik.storage.reserve-bytes", "1 MiB"),
+        .. values,
+    ]);
+
+    private Task<ChronikHost> StartAsync(params (string Key, string Value)[] values) =>
+        ChronikHost.StartAsync(Options(values), TextWriter.Null);
 
     private async Task<ChronikStartException> RefusedAsync(params (string Key, string Value)[] values)
     {

@@ -80,6 +80,8 @@ internal sealed class HookedDisk(IDisk disk) : IDisk
             file.StartWriteback(position, length);
         }
 
+        public void DropCache() => file.DropCache();
+
         public void Truncate(long length) => file.Truncate(length);
 
         public void Sync() => file.Sync();

@@ -220,13 +220,19 @@ public class NodeStorageTests
         Clock clock = new();
         MemoryDisk disk = new() { Free = 2 << 20 };
         using NodeStorage storage = Make.Open(disk, time: clock);
+        List<bool> told = [];
+        storage.RoomChanged += told.Add;
         Assert.True(storage.HasRoom);
+        Assert.Empty(told);
         disk.Free = 1 << 20;
         clock.Ticks += TimeSpan.FromSeconds(2).Ticks;
         Assert.False(storage.HasRoom);
+        Assert.False(storage.HasRoom);
+        Assert.Equal([false], told);
         disk.Free = (1 << 20) + 1;
         clock.Ticks += TimeSpan.FromSeconds(2).Ticks;
         Assert.True(storage.HasRoom);
+        Assert.Equal([false, true], told);
     }
 
     [Fact]

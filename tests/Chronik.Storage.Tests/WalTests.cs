@@ -122,6 +122,38 @@ public class WalTests
     }
 
     [Fact]
+    public void What_a_failed_sync_lost_is_not_taken_from_the_cache_by_the_next_start()
+    {
+        for (int seed = 0; seed < 40; seed++)
+        {
+            MemoryDisk disk = new(seed);
+            NodeStorage storage = Make.Open(disk, Make.Small() with { WalFillAheadBytes = 0 }, _pool);
+            GroupWriter writer = new(storage, _pool, Make.GroupA);
+            Assert.Null(RunWrite(storage, writer));
+            disk.Fault = (_, operation, _) => operation == DiskOperation.Sync ? new IOException("no luck") : null;
+            Assert.NotNull(RunWrite(storage, writer));
+
+            // The process ends; what the system holds in memory stays.
+            disk = disk.Kill();
+            storage.Dispose();
+            storage = Make.Open(disk, pool: _pool);
+            int found = storage.Recovered[Make.GroupA].Entries.Count;
+            writer = new(storage, _pool, Make.GroupA) { Next = found + 1 };
+            Assert.Null(RunWrite(storage, writer));
+            storage = Make.Open(disk.Crash(), pool: _pool);
+            Assert.True(storage.Recovered[Make.GroupA].Entries.Count == found + 1, $"seed {seed}");
+            storage.Dispose();
+        }
+
+        static Exception? RunWrite(NodeStorage storage, GroupWriter writer)
+        {
+            Outcome outcome = writer.Append(1, new byte[3000]);
+            storage.RunQueued();
+            return outcome.Failure;
+        }
+    }
+
+    [Fact]
     public void Every_flipped_bit_below_the_end_is_reported_with_file_and_position()
     {
         Random random = new(7);

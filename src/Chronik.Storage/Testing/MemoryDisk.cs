@@ -4,7 +4,8 @@ namespace Chronik.Storage.Testing;
 /// A disk in memory that fails on demand: it loses what was not synced, tears writes, flips bits, and refuses writes and syncs.
 /// </summary>
 /// <remarks>
-/// Everything random comes from the seed. Changes of names survive a power loss in their order, as on a file system with a journal;
+/// Everything random comes from the seed. A sync that fails writes any part of what it should have, and takes all of it for written: it
+/// stays readable until the cache is dropped, and no later sync writes it. Changes of names survive a power loss in their order, as on a file system with a journal;
 /// writes to a file survive in sectors, in any combination. Thread-safe.
 /// </remarks>
 public sealed class MemoryDisk : IDisk
@@ -295,6 +296,11 @@ public sealed class MemoryDisk : IDisk
             lock (disk._lock) ObjectDisposedException.ThrowIf(_closed, this);
         }
 
+        public void DropCache()
+        {
+            lock (disk._lock) file.DropCache();
+        }
+
         public void Truncate(long length)
         {
             lock (disk._lock)
@@ -310,7 +316,16 @@ public sealed class MemoryDisk : IDisk
             lock (disk._lock)
             {
                 ObjectDisposedException.ThrowIf(_closed, this);
-                disk.Operate(DiskOperation.Sync, path);
+                try
+                {
+                    disk.Operate(DiskOperation.Sync, path);
+                }
+                catch (IOException) when (!disk._dead)
+                {
+                    file.FailSync(disk._random);
+                    throw;
+                }
+
                 file.Sync();
             }
         }

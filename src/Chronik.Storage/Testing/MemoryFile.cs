@@ -31,16 +31,15 @@ internal sealed class MemoryFile(byte[] durable)
     private const int SectorBytes = 512;
 
     private readonly List<(long Position, byte[]? Bytes)> _unsynced = [];
-    private byte[] _durable = durable;
-    private byte[] _bytes = durable.AsSpan().ToArray();
-    private int _length = durable.Length;
+    private Content _durable = new(durable);
+    private Content _cached = new(durable);
 
-    public long Length => _length;
+    public long Length => _cached.Length;
 
     public int Read(Span<byte> destination, long position)
     {
-        int count = (int)Math.Clamp(_length - position, 0, destination.Length);
-        if (count > 0) _bytes.AsSpan((int)position, count).CopyTo(destination);
+        int count = (int)Math.Clamp(_cached.Length - position, 0, destination.Length);
+        if (count > 0) _cached.Bytes.AsSpan((int)position, count).CopyTo(destination);
         return count;
     }
 
@@ -48,45 +47,51 @@ internal sealed class MemoryFile(byte[] durable)
     {
         if (bytes.Length == 0) return;
         _unsynced.Add((position, bytes));
-        Apply(ref _bytes, ref _length, position, bytes);
+        _cached.Write(position, bytes);
     }
 
     public void SetLength(long length)
     {
         _unsynced.Add((length, null));
-        Cut(ref _bytes, ref _length, length);
+        _cached.Cut(length);
     }
 
     public void Sync()
     {
+        foreach ((long position, byte[]? change) in _unsynced) _durable.Apply(position, change);
         _unsynced.Clear();
-        _durable = _bytes.AsSpan(0, _length).ToArray();
+    }
+
+    /// <summary>Makes any part durable, and takes all of it for durable.</summary>
+    public void FailSync(Random random)
+    {
+        _durable = new Content(AfterPowerLoss(random));
+        _unsynced.Clear();
+    }
+
+    public void DropCache()
+    {
+        _cached = new Content(_durable.Bytes.AsSpan(0, _durable.Length));
+        foreach ((long position, byte[]? change) in _unsynced) _cached.Apply(position, change);
     }
 
     public void Flip(long position, int bit)
     {
-        _bytes[position] ^= (byte)(1 << bit);
-        if (position < _durable.Length) _durable[position] ^= (byte)(1 << bit);
+        _cached.Bytes[position] ^= (byte)(1 << bit);
+        if (position < _durable.Length) _durable.Bytes[position] ^= (byte)(1 << bit);
     }
 
     /// <summary>What is left: of every change since the last sync nothing, everything, or any of its sectors.</summary>
     public byte[] AfterPowerLoss(Random random)
     {
-        byte[] bytes = _durable.AsSpan().ToArray();
-        int length = bytes.Length;
+        Content left = new(_durable.Bytes.AsSpan(0, _durable.Length));
         int mode = random.Next(4);
         foreach ((long position, byte[]? change) in _unsynced)
         {
             bool all = mode == 0 || (mode > 1 && random.Next(2) == 0);
-            if (change is null)
+            if (all || change is null)
             {
-                if (all) Cut(ref bytes, ref length, position);
-                continue;
-            }
-
-            if (all)
-            {
-                Apply(ref bytes, ref length, position, change);
+                if (all) left.Apply(position, change);
                 continue;
             }
 
@@ -94,27 +99,44 @@ internal sealed class MemoryFile(byte[] durable)
             for (int at = 0; at < change.Length;)
             {
                 int sector = (int)Math.Min(change.Length - at, SectorBytes - ((position + at) % SectorBytes));
-                if (random.Next(2) == 0) Apply(ref bytes, ref length, position + at, change.AsSpan(at, sector));
+                if (random.Next(2) == 0) left.Write(position + at, change.AsSpan(at, sector));
                 at += sector;
             }
         }
 
-        return bytes.AsSpan(0, length).ToArray();
+        return left.Bytes.AsSpan(0, left.Length).ToArray();
     }
 
-    private static void Apply(ref byte[] bytes, ref int length, long position, ReadOnlySpan<byte> change)
+    /// <summary>Bytes that can be written and cut.</summary>
+    private sealed class Content(ReadOnlySpan<byte> bytes)
     {
-        int end = checked((int)position + change.Length);
-        if (end > bytes.Length) Array.Resize(ref bytes, Math.Max(end, Math.Min(bytes.Length * 2, bytes.Length + (8 << 20))));
-        if (end > length) length = end;
-        change.CopyTo(bytes.AsSpan((int)position));
-    }
+        private byte[] _bytes = bytes.ToArray();
 
-    private static void Cut(ref byte[] bytes, ref int length, long to)
-    {
-        if (to >= length) return;
-        bytes.AsSpan((int)to, length - (int)to).Clear();
-        length = (int)to;
+        public byte[] Bytes => _bytes;
+
+        public int Length { get; private set; } = bytes.Length;
+
+        public void Apply(long position, byte[]? change)
+        {
+            if (change is null) Cut(position);
+            else Write(position, change);
+        }
+
+        public void Write(long position, ReadOnlySpan<byte> change)
+        {
+            int end = checked((int)position + change.Length);
+            if (end > _bytes.Length)
+                Array.Resize(ref _bytes, Math.Max(end, Math.Min(_bytes.Length * 2, _bytes.Length + (8 << 20))));
+            Length = Math.Max(Length, end);
+            change.CopyTo(_bytes.AsSpan((int)position));
+        }
+
+        public void Cut(long to)
+        {
+            if (to >= Length) return;
+            _bytes.AsSpan((int)to, Length - (int)to).Clear();
+            Length = (int)to;
+        }
     }
 }
 
