@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Akka.Actor;
 using Akka.Configuration;
+using Akka.Remote;
 
 int size = Option("--size", 64 * 1024), window = Option("--window", 64), seconds = Option("--seconds", 5);
 bool oneLane = args.Contains("--one-lane");
@@ -38,8 +39,14 @@ Print("ping beside it", pings);
 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
     $"{size} B: {megabytes / elapsed:F0} MB/s, {messages / elapsed:F0} messages/s, "
     + $"{(Cpu() - cpuBefore).TotalSeconds / megabytes * 1000:F2} CPU s/GB of both"));
-child.StandardInput.Close();
-child.WaitForExit();
+var noticed = new TaskCompletionSource();
+IActorRef observer = system.ActorOf(Props.Create(() => new Observer(noticed)), "observer");
+system.EventStream.Subscribe(observer, typeof(DisassociatedEvent));
+watch.Restart();
+child.Kill();
+await noticed.Task;
+Console.WriteLine(string.Create(
+    CultureInfo.InvariantCulture, $"its death by SIGKILL: noticed after {watch.Elapsed.TotalMilliseconds:F1} ms"));
 return;
 
 int Option(string name, int otherwise) =>
@@ -130,6 +137,12 @@ internal sealed class Sink : ReceiveActor
         if (++_received % Every == 0)
             Sender.Tell(Every);
     });
+}
+
+/// <summary>Hears that the other process is gone.</summary>
+internal sealed class Observer : ReceiveActor
+{
+    public Observer(TaskCompletionSource noticed) => Receive<DisassociatedEvent>(_ => noticed.TrySetResult());
 }
 
 internal sealed class Echo : ReceiveActor

@@ -56,6 +56,44 @@ public sealed class LifecycleTests : RemoteTest
     }
 
     [Fact]
+    public async Task While_connections_break_nothing_arrives_twice_or_out_of_order()
+    {
+        using var proxy = new TcpProxy();
+        ActorSystem behind = Start("behind", hocon: "akka.remote.retry-gate-closed-for = 10ms\n" + proxy.Hocon);
+        ActorSystem before = Start("before", hocon: "akka.remote.retry-gate-closed-for = 10ms");
+        IActorRef remote = await Across(Probe(behind, "probe"), behind, before);
+        int sent = 0, previous = 0, arrived = 0;
+        for (int cut = 0; cut < 20; cut++)
+        {
+            for (int i = 0; i < 500; i++)
+                remote.Tell(++sent);
+            Assert.True(Take(Seen.Next()));
+            proxy.Cut();
+            for (int i = 0; i < 500; i++)
+                remote.Tell(++sent);
+            proxy.Heal();
+            await Eventually(() => before.ActorSelection(remote.Path).ResolveOne(TimeSpan.FromSeconds(1)));
+        }
+
+        remote.Tell("last");
+        while (Take(Seen.Next()))
+        {
+        }
+
+        Assert.InRange(arrived, 20, sent);
+
+        bool Take(object seen)
+        {
+            if (seen is not int number)
+                return false;
+            Assert.True(number > previous);
+            previous = number;
+            arrived++;
+            return true;
+        }
+    }
+
+    [Fact]
     public async Task Nobody_at_the_address_is_an_error_and_the_messages_are_dead_letters()
     {
         IActorRef remote = await Across(Probe(There, "probe"), There, Here);

@@ -337,7 +337,10 @@ internal sealed class Remoting
         {
             socket.Dispose();
             if (connection is not null)
+            {
+                connection.Peer.HasEnded(connection);
                 Ended(connection);
+            }
         }
     }
 
@@ -366,26 +369,27 @@ internal sealed class Remoting
             return await Refuse(HandshakeStatus.Quarantined, $"uid {hello.Uid} is quarantined").ConfigureAwait(false);
         InboundPeer peer = PeerOf(hello);
         var connection = new InboundConnection(this, socket, hello, peer);
-        if (!peer.TryAdd(connection, out InboundConnection[] replaced))
+        if (!peer.TryAdd(connection, out InboundConnection[] replaced, out Task drained))
             return await Refuse(HandshakeStatus.Refused, "its control connection is not there").ConfigureAwait(false);
         CloseReplaced(replaced);
         try
         {
+            await drained.WaitAsync(time.Token).ConfigureAwait(false);
             await Answer(HandshakeStatus.Welcome, string.Empty).ConfigureAwait(false);
+            if (hello.Lane == Lane.Control)
+            {
+                association?.HeardOf(hello.Uid);
+                Publish(new AssociatedEvent(LocalAddress, hello.From, inbound: true));
+            }
+
+            return connection;
         }
         catch
         {
             peer.Remove(connection, out _);
+            peer.HasEnded(connection);
             throw;
         }
-
-        if (hello.Lane == Lane.Control)
-        {
-            association?.HeardOf(hello.Uid);
-            Publish(new AssociatedEvent(LocalAddress, hello.From, inbound: true));
-        }
-
-        return connection;
 
         Task Answer(HandshakeStatus status, string reason) => Handshake.SendAsync(
             socket, new Welcome(status, LocalAddress, Uid, Settings.MaximumFrameSize, reason), time.Token);

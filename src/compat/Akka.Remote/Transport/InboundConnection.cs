@@ -8,6 +8,7 @@ namespace Akka.Remote.Transport;
 internal sealed class InboundPeer(Address address, int uid)
 {
     private readonly List<InboundConnection> _connections = [];
+    private readonly List<InboundConnection> _reading = [];
 
     public Address Address { get; } = address;
 
@@ -20,25 +21,42 @@ internal sealed class InboundPeer(Address address, int uid)
     /// A control connection takes the place of whatever connections there were; a bulk connection belongs to the control connection of the
     /// same association.
     /// </summary>
+    /// <param name="connection">The new connection.</param>
+    /// <param name="replaced">The connections to be closed.</param>
+    /// <param name="drained">
+    /// Done when nothing comes from former connections any more: what they have received already goes before what the new one receives.
+    /// </param>
     /// <returns>Whether there is a place for it.</returns>
-    public bool TryAdd(InboundConnection connection, out InboundConnection[] replaced)
+    public bool TryAdd(InboundConnection connection, out InboundConnection[] replaced, out Task drained)
     {
         lock (_connections)
         {
             replaced = [];
+            drained = Task.CompletedTask;
             if (connection.Lane == Lane.Bulk)
             {
-                bool belongs = _connections.Exists(c => c.Lane == Lane.Control && c.Association == connection.Association);
-                if (belongs)
-                    _connections.Add(connection);
-                return belongs;
+                if (!_connections.Exists(c => c.Lane == Lane.Control && c.Association == connection.Association))
+                    return false;
+            }
+            else
+            {
+                replaced = [.. _connections];
+                drained = Task.WhenAll(_reading.Select(static c => c.Finished));
+                _connections.Clear();
             }
 
-            replaced = [.. _connections];
-            _connections.Clear();
             _connections.Add(connection);
+            _reading.Add(connection);
             return true;
         }
+    }
+
+    /// <summary>Nothing is read from it any more.</summary>
+    public void HasEnded(InboundConnection connection)
+    {
+        lock (_connections)
+            _reading.Remove(connection);
+        connection.Finish();
     }
 
     /// <summary>Takes a connection out, with those that end with it.</summary>
@@ -88,6 +106,7 @@ internal sealed class InboundConnection(Remoting remoting, Socket socket, Hello 
     private readonly byte[] _buffer = GC.AllocateUninitializedArray<byte>(Buffer);
     private readonly ReferenceCache _references = new(remoting.Provider);
     private readonly Dictionary<int, string> _manifests = [];
+    private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _from, _to;
     private bool _acknowledge;
     private long _lastSign = Environment.TickCount64;
@@ -102,6 +121,11 @@ internal sealed class InboundConnection(Remoting remoting, Socket socket, Hello 
 
     /// <summary>When something was last received, in milliseconds.</summary>
     public long LastSign => Volatile.Read(ref _lastSign);
+
+    /// <summary>Done when the last message that came over it has been delivered.</summary>
+    public Task Finished => _finished.Task;
+
+    public void Finish() => _finished.TrySetResult();
 
     public void Close() => socket.Dispose();
 
