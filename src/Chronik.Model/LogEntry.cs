@@ -11,6 +11,9 @@ public enum EntryKind : byte
 
     /// <summary>One Kafka record batch whose base offset and leader epoch are stamped.</summary>
     Batch = 2,
+
+    /// <summary>The partition's first offset from now on (8 bytes, little endian): what lies before it was deleted on request.</summary>
+    LogStart = 3,
 }
 
 /// <summary>One entry of a Raft log.</summary>

@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Chronik.Model;
+using Chronik.Partitions.Replicas;
 
 namespace Chronik.Partitions;
 
@@ -11,11 +12,12 @@ public sealed class Partition
 {
     private volatile PartitionView _view;
 
-    internal Partition(TopicPartition name, GroupId group, IActorRef replica, PartitionView view)
+    internal Partition(TopicPartition name, GroupId group, IActorRef replica, PartitionView view, LeaderLease? lease = null)
     {
         Name = name;
         Group = group;
         Replica = replica;
+        Lease = lease;
         _view = view;
     }
 
@@ -28,8 +30,21 @@ public sealed class Partition
     /// <summary>The replica's actor.</summary>
     public IActorRef Replica { get; }
 
-    /// <summary>What the replica shows at this moment.</summary>
-    public PartitionView View => _view;
+    /// <summary>
+    /// What the replica shows at this moment. It does not show itself as the leader unless a majority let it believe so until now: what it
+    /// knows to be committed may be old.
+    /// </summary>
+    public PartitionView View
+    {
+        get
+        {
+            PartitionView view = _view;
+            return !view.IsLeader || Lease is null or { IsValid: true } ? view : view with { IsLeader = false, Leader = NodeId.None };
+        }
+    }
+
+    /// <summary>Until when this node may believe that it leads; null: for ever.</summary>
+    internal LeaderLease? Lease { get; }
 
     /// <summary>The readers that wait for more.</summary>
     public FetchWaiters Waiters { get; } = new();

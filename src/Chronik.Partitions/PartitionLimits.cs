@@ -15,6 +15,12 @@ public sealed record PartitionLimits
     /// </summary>
     public int PartitionProducers { get; init; } = 50_000;
 
+    /// <summary>
+    /// How long a replica may be without the whole log before it is not in sync any more (Kafka: replica.lag.time.max.ms). One whose node is
+    /// silent is not in sync at once.
+    /// </summary>
+    public TimeSpan ReplicaLagMax { get; init; } = TimeSpan.FromSeconds(10);
+
     /// <summary>How long an idle producer is remembered (Kafka: producer.id.expiration.ms). Key: chronik.producer-expiration.</summary>
     public TimeSpan ProducerExpiration { get; init; } = TimeSpan.FromDays(1);
 

@@ -1,4 +1,6 @@
 using Akka.Actor;
+using Chronik.Model;
+using Chronik.Raft;
 
 namespace Chronik.Partitions;
 
@@ -8,15 +10,30 @@ namespace Chronik.Partitions;
 /// </summary>
 internal sealed class Ticker : IDisposable
 {
+    private const double Caution = 0.8; // Timers may be late in another node's favour, and clocks run at different speeds.
+
     private readonly object _gate = new();
     private readonly HashSet<IActorRef> _awake = [];
     private readonly ITimer _timer;
-    private readonly TimeSpan _interval;
+    private IActorRef[]? _told; // Those awake, as long as they stay the same.
 
     public Ticker(TimeProvider time, TimeSpan interval)
     {
-        _interval = interval;
+        Interval = interval;
+        LeaseTimestamps = (long)(interval.TotalSeconds * new RaftOptions { Self = NodeId.None }.ElectionTimeoutTicks * Caution * time.TimestampFrequency);
         _timer = time.CreateTimer(static state => ((Ticker)state!).TellTick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Time from one tick to the next.</summary>
+    public TimeSpan Interval { get; }
+
+    /// <summary>For how long after a round of contact nobody else can be elected, as a difference of the clock's timestamps.</summary>
+    public long LeaseTimestamps { get; }
+
+    /// <summary>How many groups are awake.</summary>
+    public int AwakeCount
+    {
+        get { lock (_gate) return _awake.Count; }
     }
 
     /// <summary>From now on the group gets ticks, the first one at once.</summary>
@@ -25,7 +42,8 @@ internal sealed class Ticker : IDisposable
         lock (_gate)
         {
             if (!_awake.Add(group)) return;
-            if (_awake.Count == 1) _timer.Change(_interval, _interval);
+            _told = null;
+            if (_awake.Count == 1) _timer.Change(Interval, Interval);
         }
 
         group.Tell(Tick.Instance, ActorRefs.NoSender);
@@ -36,7 +54,9 @@ internal sealed class Ticker : IDisposable
     {
         lock (_gate)
         {
-            if (_awake.Remove(group) && _awake.Count == 0) _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            if (!_awake.Remove(group)) return;
+            _told = null;
+            if (_awake.Count == 0) _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -45,7 +65,7 @@ internal sealed class Ticker : IDisposable
     private void TellTick()
     {
         IActorRef[] awake;
-        lock (_gate) awake = [.. _awake];
+        lock (_gate) awake = _told ??= [.. _awake];
         foreach (IActorRef group in awake) group.Tell(Tick.Instance, ActorRefs.NoSender);
     }
 }

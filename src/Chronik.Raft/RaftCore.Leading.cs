@@ -24,6 +24,13 @@ public sealed partial class RaftCore
     public bool HasQuorumContact =>
         Role == RaftRole.Leader && _quorum!.IsReachable && (IsAsleep || _now - _contactAt <= _options.ElectionTimeoutTicks);
 
+    /// <summary>
+    /// How many ticks ago the latest round of contact began that a majority has answered since this member leads and is awake. For the
+    /// minimum election timeout from then on nobody else is elected, unless nodes count as lost. -1: there is none, or leadership is being
+    /// handed over.
+    /// </summary>
+    public long ContactTicks => Role == RaftRole.Leader && _leaseFrom != NoLease && !_transferSent ? _now - _leaseFrom : -1;
+
     /// <summary>What this leader knows of another member; false when it does not lead or the node is no other member.</summary>
     public bool TryGetProgress(NodeId peer, out PeerProgress progress)
     {

@@ -112,6 +112,19 @@ public sealed partial class PartitionLog
     }
 
     /// <summary>
+    /// Drops everything and goes on at an offset behind the log's end: what lay between is gone for good wherever this log is copied from.
+    /// Survives a restart with the next checkpoint. The writer's.
+    /// </summary>
+    public void StartAnewAt(KafkaOffset offset)
+    {
+        Invariant.Require(offset > NextOffset);
+        // Readers who see the new start find nothing below it, and those who do not find nothing at all.
+        Volatile.Write(ref _logStart, offset.Value);
+        Drop(_segments.Length);
+        Volatile.Write(ref _next, offset.Value);
+    }
+
+    /// <summary>
     /// Drops whole segments, oldest first, that hold only records older than <paramref name="retentionMs"/> or without which the log
     /// still has <paramref name="retentionBytes"/>; never above <paramref name="limit"/>. The last segment too goes by age, never by size.
     /// Returns whether <see cref="LogStartOffset"/> moved: a checkpoint then makes that last and frees the space. The writer's.

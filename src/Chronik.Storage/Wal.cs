@@ -133,8 +133,15 @@ public sealed partial class Wal
 
     /// <summary>The same with all that belongs to the entry, for a peer that lacks it.</summary>
     /// <exception cref="StorageException">There is no such entry, or its bytes are damaged.</exception>
-    public LogEntry ReadEntry(GroupId group, LogIndex index)
+    public LogEntry ReadEntry(GroupId group, LogIndex index) => TryReadEntry(group, index, out LogEntry entry)
+        ? entry
+        : throw new StorageException($"the WAL has no entry {index} of group {group}");
+
+    /// <summary>The same; false when the entry's write has not completed, or a checkpoint covers it.</summary>
+    /// <exception cref="StorageException">Its bytes are damaged.</exception>
+    public bool TryReadEntry(GroupId group, LogIndex index, out LogEntry entry)
     {
+        entry = default;
         WalFile? file;
         WalLocation location;
         lock (_indexLock)
@@ -142,7 +149,7 @@ public sealed partial class Wal
             if (!_groups.TryGetValue(group, out WalGroup? found) || !found.TryFind(index, out location)
                 || !_files.TryGetValue(location.Generation, out file))
             {
-                throw new StorageException($"the WAL has no entry {index} of group {group}");
+                return false;
             }
 
             file.Readers++;
@@ -160,8 +167,11 @@ public sealed partial class Wal
                     $"{file.File.Path} is damaged at position {location.Position}: entry {index} of group {group} cannot be read");
             }
 
-            BufferSlice payload = buffer.Slice(WalFormat.HeaderBytes, location.PayloadBytes);
-            return new LogEntry(index, new Term(header.B), header.Kind, new KafkaOffset(header.C), payload);
+            BufferSlice payload = BufferSlice.Empty;
+            if (location.PayloadBytes > 0) payload = buffer.Slice(WalFormat.HeaderBytes, location.PayloadBytes);
+            else buffer.Release();
+            entry = new LogEntry(index, new Term(header.B), header.Kind, new KafkaOffset(header.C), payload);
+            return true;
         }
         catch
         {

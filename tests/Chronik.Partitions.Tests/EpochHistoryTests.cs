@@ -1,5 +1,6 @@
 using Chronik.Model;
 using Chronik.Partitions.Replicas;
+using Chronik.Raft;
 using Xunit;
 
 namespace Chronik.Partitions.Tests;
@@ -46,10 +47,12 @@ public sealed class EpochHistoryTests
     }
 
     [Fact]
-    public void It_survives_a_checkpoint()
+    public void It_survives_a_checkpoint_with_the_members()
     {
         ProducerStates producers = new(maxProducers: 1);
-        EpochHistory restored = ReplicaState.Read(ReplicaState.Write(History, producers, At(180)), producers);
+        Membership members = new([new NodeId(1), new NodeId(2), new NodeId(3)], learners: [new NodeId(4)]);
+        (Membership? restoredMembers, EpochHistory restored) = ReplicaState.Read(ReplicaState.Write(members, History, producers), producers);
+        Assert.Equal(members, restoredMembers);
         Assert.Equal(History.Starts.AsEnumerable(), restored.Starts);
         Assert.Equal(Epoch(5), restored.EpochAt(At(149)));
     }

@@ -1,5 +1,6 @@
 using Chronik.Model;
 using Chronik.Partitions.Replicas;
+using Chronik.Raft;
 using Xunit;
 
 namespace Chronik.Partitions.Tests;
@@ -71,12 +72,29 @@ public sealed class ProducerStatesTests
         _states.Record(new ProducerBatch(8, 0, 0, 0, 1), _next, _next + 1);
 
         ProducerStates restored = new(maxProducers: 100);
-        byte[] state = ReplicaState.Write(EpochHistory.Empty, _states, applied);
+        _states.Apply(Batch(0, 9), KafkaOffset.Zero, applied);
+        byte[] state = ReplicaState.Write(Membership.Empty, EpochHistory.Empty, _states);
         ReplicaState.Read(state, restored);
 
         Assert.Equal(1, restored.Count);
         Assert.Equal(SequenceVerdict.Duplicate, restored.Judge(Batch(0, 9), out _));
         Assert.Equal(SequenceVerdict.Append, restored.Judge(Batch(10, 19), out _));
+    }
+
+    [Fact]
+    public void What_was_appended_and_not_applied_is_forgotten_with_leadership()
+    {
+        for (int i = 0; i < 7; i++) Append(Batch(i * 10, (i * 10) + 9));
+        for (int i = 0; i < 6; i++) _states.Apply(Batch(i * 10, (i * 10) + 9), new KafkaOffset(i * 10), new KafkaOffset((i * 10) + 10));
+        _states.Record(new ProducerBatch(8, 0, 0, 0, 1), _next, _next + 1);
+
+        _states.RollBack();
+
+        Assert.Equal(1, _states.Count);
+        Assert.Equal(SequenceVerdict.Append, Judge(Batch(60, 69)));
+        Assert.Equal(SequenceVerdict.Duplicate, Judge(Batch(10, 19)));
+        _states.Apply(Batch(60, 64), new KafkaOffset(60), new KafkaOffset(65));
+        Assert.Equal(SequenceVerdict.Append, Judge(Batch(65, 65)));
     }
 
     [Fact]

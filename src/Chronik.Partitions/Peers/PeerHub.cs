@@ -112,6 +112,9 @@ internal sealed class PeerHub : IDisposable
     /// </summary>
     public long ConfirmedAt(NodeId node) => _links.TryGetValue(node, out PeerLink? link) && link.IsAlive ? link.ConfirmedAt : 0;
 
+    /// <summary>Timestamps of <see cref="Now"/> in a second.</summary>
+    public long TimestampsPerSecond => _time.TimestampFrequency;
+
     /// <summary>How long ago a timestamp of <see cref="Now"/> was.</summary>
     public TimeSpan Since(long timestamp) => _time.GetElapsedTime(timestamp);
 
@@ -202,6 +205,11 @@ internal sealed class PeerHub : IDisposable
                 if (message.From == link.Node && _hosted.TryGetValue(group, out Hosted? hosted))
                     hosted.Replica.Tell(received, ActorRefs.NoSender);
                 else received.Release();
+                return true;
+            case FrameRecord.Snapshot:
+                if (SnapshotMessage.Read(ref record, link.Node, frame, position) is not { } part) return false;
+                if (_hosted.TryGetValue(part.Group, out Hosted? owner)) owner.Replica.Tell(part, ActorRefs.NoSender);
+                else part.Release();
                 return true;
             case FrameRecord.Ping:
                 if (Ping.Read(ref record) is not { } ping) return false;

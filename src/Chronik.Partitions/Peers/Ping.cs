@@ -1,3 +1,5 @@
+using Chronik.Model;
+
 namespace Chronik.Partitions.Peers;
 
 /// <summary>What a frame may hold besides messages of Raft groups.</summary>
@@ -8,6 +10,9 @@ internal interface IPeerRecord
 
     /// <summary>How many bytes it takes, without its header.</summary>
     int Bytes { get; }
+
+    /// <summary>A part of it that lies in a buffer, which is held while it waits.</summary>
+    BufferSlice Payload => BufferSlice.Empty;
 
     /// <summary>Writes exactly so many.</summary>
     void Write(ref FrameWriter writer);

@@ -15,12 +15,14 @@ internal readonly record struct Outgoing(GroupId Group, RaftMessage Message, IPe
 
     public void Retain()
     {
+        Record?.Payload.Retain();
         if (Message.Entries is not { } entries) return;
         for (int i = 0; i < entries.Count; i++) entries[i].Payload.Retain();
     }
 
     public void Release()
     {
+        Record?.Payload.Release();
         if (Message.Entries is not { } entries) return;
         for (int i = 0; i < entries.Count; i++) entries[i].Payload.Release();
     }

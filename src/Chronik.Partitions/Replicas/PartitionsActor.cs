@@ -17,6 +17,7 @@ namespace Chronik.Partitions.Replicas;
 ///   storage ----- CheckpointNeeded ----------------------------------> partitions -- WriteCheckpoint --> replica
 ///   own timer --- ApplyRetention ------------------------------------> partitions -- ApplyRetention ---> replicas
 ///   replica ----- Terminated ----------------------------------------> partitions -- DeleteGroup (if it was unassigned) --> storage
+///   replica ----- ReplicaDamaged, ReplicaRecovered ------------------> partitions -- makes it anew, to be filled by the others
 ///                                                                      partitions -- ReplicaEnded --> event stream
 /// </code>
 /// Survives a restart: the assignments (Akka.Persistence). A replica that fails is stopped, not restarted: its state in memory can no
@@ -53,6 +54,7 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     private readonly Dictionary<TopicId, Dictionary<int, IActorRef>> _replicas = [];
     private readonly Dictionary<IActorRef, GroupId> _running = [];
     private readonly HashSet<GroupId> _leaving = [];
+    private readonly HashSet<GroupId> _damaged = [];
 
     public PartitionsActor(NodeContext node, PartitionDirectory directory)
     {
@@ -75,6 +77,9 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
             foreach (IActorRef replica in _running.Keys) replica.Tell(retention);
         });
         Command<Terminated>(Ended);
+        Command<ReplicaDamaged>(Replace);
+        Command<ReplicaRecovered>(recovered => Found(recovered.Group));
+        Command<ReplicaDropped>(dropped => StartDropped(dropped));
         Command<SaveSnapshotSuccess>(saved => DeleteMessages(saved.Metadata.SequenceNr));
         Command<SaveSnapshotFailure>(
             failed => _logger.Warning("the list of replicas could not be saved as a snapshot: {0}", failed.Cause.Message));
@@ -187,9 +192,51 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         Dictionary<int, IActorRef> replicas = _replicas[group.Topic];
         replicas.Remove(group.Partition);
         if (replicas.Count == 0) _replicas.Remove(group.Topic);
+        bool isReplaced = _damaged.Remove(group) && !_leaving.Contains(group);
         if (_leaving.Remove(group)) Remove(group);
+        else if (isReplaced) DropAndStart(group);
         else _directory.AddFailed(group);
         Context.System.EventStream.Publish(new ReplicaEnded(group));
+    }
+
+    /// <summary>
+    /// What a replica holds is damaged. Others of its group hold the same: it begins anew, without a vote, and they fill it again. That it
+    /// has lost something is remembered first.
+    /// </summary>
+    private void Replace(ReplicaDamaged damaged)
+    {
+        if (!_assigned.TryGetValue(damaged.Group, out ReplicaAssigned? assigned) || assigned.Voters.Count == 1) return;
+        _logger.Warning("{0} is damaged ({1}): it is dropped, and filled again from its other replicas", assigned.Name, damaged.Reason);
+        ReplicaAssigned lost = assigned.LostBy(_node.Self);
+        _assigned[damaged.Group] = lost;
+        _damaged.Add(damaged.Group);
+        Persist(lost, _ =>
+        {
+            SnapshotNowAndThen();
+            if (ReplicaOf(damaged.Group) is null && _damaged.Remove(damaged.Group)) DropAndStart(damaged.Group); // It has ended already.
+        });
+    }
+
+    private void DropAndStart(GroupId group)
+    {
+        IActorRef self = Self;
+        _directory.Remove(group);
+        _node.Storage.DeleteGroup(group, failure => self.Tell(new ReplicaDropped(group, failure), ActorRefs.NoSender));
+    }
+
+    private void StartDropped(ReplicaDropped dropped)
+    {
+        if (dropped.Failure is not null) _directory.AddFailed(dropped.Group);
+        else if (_assigned.TryGetValue(dropped.Group, out ReplicaAssigned? assigned)) Start(assigned);
+    }
+
+    /// <summary>A replica that had lost what it held has it again: after a restart it need not be told so once more.</summary>
+    private void Found(GroupId group)
+    {
+        if (!_assigned.TryGetValue(group, out ReplicaAssigned? assigned)) return;
+        ReplicaAssigned found = assigned.FoundBy(_node.Self, _node.Peers.Directory);
+        _assigned[group] = found;
+        Persist(found, _ => SnapshotNowAndThen());
     }
 
     private void Remove(GroupId group)
@@ -230,6 +277,10 @@ internal sealed record ReplicaAssigned(GroupId Group, TopicPartition Name, IRead
         return false;
     }
 
+    /// <summary>The same, but the node has lost what it held, whatever its directory.</summary>
+    public ReplicaAssigned LostBy(NodeId node) =>
+        this with { Directories = [.. Voters.Select((voter, i) => voter == node || i >= Directories.Count ? Guid.Empty : Directories[i])] };
+
     /// <summary>The same, but whatever the node lost it has again in its present directory.</summary>
     public ReplicaAssigned FoundBy(NodeId node, Guid directory) =>
         this with { Directories = [.. Directories.Select((known, i) => Voters[i] == node ? directory : known)] };
@@ -252,6 +303,9 @@ internal sealed record ReplicasAre(IReadOnlyList<ReplicaAssigned> Replicas, IRea
 
 /// <summary>To /partitions, from the controller: a topic's settings.</summary>
 internal sealed record ConfigureTopic(TopicId Topic, TopicConfig Config);
+
+/// <summary>To /partitions, from storage: the files of a damaged replica are gone, or could not be removed.</summary>
+internal sealed record ReplicaDropped(GroupId Group, Exception? Failure);
 
 /// <summary>Published on the event stream by /partitions: the actor of a replica is gone.</summary>
 internal sealed record ReplicaEnded(GroupId Group);

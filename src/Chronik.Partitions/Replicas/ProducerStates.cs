@@ -26,8 +26,8 @@ internal readonly record struct ProducerBatch(long ProducerId, short Epoch, int 
 
 /// <summary>
 /// The idempotent producers of one partition and the last five batches of each. A batch is recorded when the leader appends it, so that
-/// its successors in flight are judged rightly; what a checkpoint stores is limited to batches that were applied, because the rest
-/// comes back from the WAL.
+/// its successors in flight are judged rightly, and once more when it is applied, wherever it came from. What was appended and never
+/// applied is forgotten when leadership is lost; checkpoints hold what was applied only.
 /// </summary>
 internal sealed class ProducerStates(int maxProducers)
 {
@@ -48,16 +48,24 @@ internal sealed class ProducerStates(int maxProducers)
         return batch.FirstSequence == SequenceAfter(known.LastSequence, 1) ? SequenceVerdict.Append : SequenceVerdict.OutOfOrder;
     }
 
-    public void Record(in ProducerBatch batch, KafkaOffset baseOffset, KafkaOffset nextOffset)
-    {
-        if (!_producers.TryGetValue(batch.ProducerId, out Producer? producer))
-        {
-            if (_producers.Count >= maxProducers) ForgetOldest();
-            _producers.Add(batch.ProducerId, producer = new Producer());
-        }
+    /// <summary>The leader appended a batch.</summary>
+    public void Record(in ProducerBatch batch, KafkaOffset baseOffset, KafkaOffset nextOffset) =>
+        Of(batch.ProducerId).Append(batch, baseOffset, nextOffset);
 
-        producer.Add(batch, baseOffset, nextOffset);
+    /// <summary>A batch was applied, recorded before or not.</summary>
+    public void Apply(in ProducerBatch batch, KafkaOffset baseOffset, KafkaOffset nextOffset) =>
+        Of(batch.ProducerId).Apply(batch, baseOffset, nextOffset);
+
+    /// <summary>Forgets what was recorded from an offset on and not applied.</summary>
+    public void RollBack(KafkaOffset from = default)
+    {
+        foreach ((long id, Producer producer) in _producers)
+            if (!producer.RollBack(from))
+                _producers.Remove(id);
     }
+
+    /// <summary>Forgets everything.</summary>
+    public void Clear() => _producers.Clear();
 
     /// <summary>Forgets producers that have not written since <paramref name="beforeMs"/>.</summary>
     public void Expire(long beforeMs)
@@ -73,14 +81,12 @@ internal sealed class ProducerStates(int maxProducers)
     /// <summary>The sequence that lies <paramref name="count"/> behind another; 2^31 - 1 is followed by 0.</summary>
     public static int SequenceAfter(int sequence, int count) => (int)(((long)sequence + count) & int.MaxValue);
 
-    /// <summary>
-    /// Writes the producers as they were when everything before <paramref name="applied"/> was appended, and nothing else.
-    /// </summary>
-    public void WriteTo(BinaryWriter writer, KafkaOffset applied)
+    /// <summary>Writes what was applied, and nothing else.</summary>
+    public void WriteTo(BinaryWriter writer)
     {
-        List<KeyValuePair<long, Producer>> kept = [.. _producers.Where(p => p.Value.HasBatchBefore(applied))];
+        List<KeyValuePair<long, Producer>> kept = [.. _producers.Where(p => p.Value.HasApplied)];
         writer.Write(kept.Count);
-        foreach ((long id, Producer producer) in kept) producer.WriteTo(writer, id, applied);
+        foreach ((long id, Producer producer) in kept) producer.WriteTo(writer, id);
     }
 
     public void ReadFrom(BinaryReader reader)
@@ -90,6 +96,14 @@ internal sealed class ProducerStates(int maxProducers)
             long id = reader.ReadInt64();
             _producers[id] = Producer.ReadFrom(reader);
         }
+    }
+
+    private Producer Of(long id)
+    {
+        if (_producers.TryGetValue(id, out Producer? producer)) return producer;
+        if (_producers.Count >= maxProducers) ForgetOldest();
+        _producers.Add(id, producer = new Producer());
+        return producer;
     }
 
     /// <summary>Makes room for a tenth more producers by forgetting those that wrote longest ago.</summary>
@@ -102,31 +116,50 @@ internal sealed class ProducerStates(int maxProducers)
 
     private sealed class Producer
     {
-        private readonly List<Batch> _batches = new(Window); // Oldest first.
+        private readonly List<Batch> _batches = new(Window); // Oldest first; the applied ones before those that are not yet.
+        private int _applied;
 
-        public short Epoch { get; private set; } = -1;
+        public short Epoch => _batches[^1].Epoch;
 
         public int LastSequence => _batches[^1].LastSequence;
 
         public long LastTimestampMs => _batches[^1].TimestampMs;
 
-        public void Add(in ProducerBatch batch, KafkaOffset baseOffset, KafkaOffset nextOffset)
+        public bool HasApplied => _applied > 0;
+
+        public void Append(in ProducerBatch batch, KafkaOffset baseOffset, KafkaOffset nextOffset) =>
+            _batches.Add(new Batch(batch.Epoch, batch.FirstSequence, batch.LastSequence, baseOffset, nextOffset, batch.TimestampMs));
+
+        public void Apply(in ProducerBatch batch, KafkaOffset baseOffset, KafkaOffset nextOffset)
         {
-            if (batch.Epoch != Epoch)
+            if (_applied == _batches.Count || _batches[_applied].BaseOffset != baseOffset)
             {
-                Epoch = batch.Epoch;
-                _batches.Clear();
+                RollBack(KafkaOffset.Zero);
+                Append(batch, baseOffset, nextOffset);
             }
 
-            if (_batches.Count == Window) _batches.RemoveAt(0);
-            _batches.Add(new Batch(batch.FirstSequence, batch.LastSequence, baseOffset, nextOffset, batch.TimestampMs));
+            _applied++;
+            int old = Math.Max(0, _applied - Window);
+            while (old < _applied && _batches[old].Epoch != batch.Epoch) old++;
+            _batches.RemoveRange(0, old);
+            _applied -= old;
+        }
+
+        /// <summary>Forgets what was not applied, from an offset on; false when nothing is left.</summary>
+        public bool RollBack(KafkaOffset from)
+        {
+            int kept = _applied;
+            while (kept < _batches.Count && _batches[kept].BaseOffset < from) kept++;
+            _batches.RemoveRange(kept, _batches.Count - kept);
+            return kept > 0;
         }
 
         public bool Find(int firstSequence, int lastSequence, out KafkaOffset baseOffset)
         {
-            foreach (Batch batch in _batches)
+            for (int i = _batches.Count - 1; i >= Math.Max(0, _batches.Count - Window); i--)
             {
-                if (batch.FirstSequence != firstSequence || batch.LastSequence != lastSequence) continue;
+                Batch batch = _batches[i];
+                if (batch.FirstSequence != firstSequence || batch.LastSequence != lastSequence || batch.Epoch != Epoch) continue;
                 baseOffset = batch.BaseOffset;
                 return true;
             }
@@ -135,15 +168,12 @@ internal sealed class ProducerStates(int maxProducers)
             return false;
         }
 
-        public bool HasBatchBefore(KafkaOffset applied) => _batches[0].NextOffset <= applied;
-
-        public void WriteTo(BinaryWriter writer, long id, KafkaOffset applied)
+        public void WriteTo(BinaryWriter writer, long id)
         {
-            int count = _batches.Count(b => b.NextOffset <= applied);
             writer.Write(id);
-            writer.Write(Epoch);
-            writer.Write((byte)count);
-            for (int i = 0; i < count; i++)
+            writer.Write(_batches[_applied - 1].Epoch);
+            writer.Write((byte)_applied);
+            for (int i = 0; i < _applied; i++)
             {
                 Batch batch = _batches[i];
                 writer.Write(batch.FirstSequence);
@@ -156,10 +186,12 @@ internal sealed class ProducerStates(int maxProducers)
 
         public static Producer ReadFrom(BinaryReader reader)
         {
-            Producer producer = new() { Epoch = reader.ReadInt16() };
+            Producer producer = new();
+            short epoch = reader.ReadInt16();
             for (int left = reader.ReadByte(); left > 0; left--)
             {
                 Batch batch = new(
+                    epoch,
                     reader.ReadInt32(),
                     reader.ReadInt32(),
                     new KafkaOffset(reader.ReadInt64()),
@@ -168,10 +200,11 @@ internal sealed class ProducerStates(int maxProducers)
                 producer._batches.Add(batch);
             }
 
+            producer._applied = producer._batches.Count;
             return producer;
         }
 
         private readonly record struct Batch(
-            int FirstSequence, int LastSequence, KafkaOffset BaseOffset, KafkaOffset NextOffset, long TimestampMs);
+            short Epoch, int FirstSequence, int LastSequence, KafkaOffset BaseOffset, KafkaOffset NextOffset, long TimestampMs);
     }
 }

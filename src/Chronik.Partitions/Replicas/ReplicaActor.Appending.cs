@@ -1,28 +1,22 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using Akka.Actor;
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Protocol.RecordBatches;
 using Chronik.Raft;
-using Chronik.Storage;
 
 namespace Chronik.Partitions.Replicas;
 
-/// <summary>From an append to its answer: gather, judge, stamp, propose, write, apply, answer.</summary>
-internal sealed partial class ReplicaActor : IWalCompletion
+/// <summary>From an append to its answer: gather, judge, stamp, propose; once it is durable or committed, answer.</summary>
+internal sealed partial class ReplicaActor
 {
-    private const int ApplyBytes = 1 << 20; // How much is read back from the WAL at a time when a restart applies its entries.
-
     private readonly Queue<AppendRequest> _gathered = new();
     private readonly List<ProposedEntry> _proposals = [];
-    private readonly Queue<PendingAppend> _pending = new();
-    private readonly List<BufferSlice> _applying = [];
-    private long _inflightBytes;
+    private readonly Queue<PendingAppend> _pending = new(); // Answered when committed.
+    private readonly Queue<PendingAppend> _pendingDurable = new(); // Answered when durable here: acks=1.
     private long _takenAt; // When the step began that takes what has gathered.
+    private long _proposedBytes;
     private int _producersCounted;
-    private ulong _writesCompleted; // Touched by the WAL thread only.
-    private LogIndex _releasedThrough; // The batches of appends up to here are in the log, and given back.
 
     /// <summary>
     /// Puts an append beside those that came just before it. Whatever the mailbox holds becomes one step and one disk write.
@@ -36,8 +30,10 @@ internal sealed partial class ReplicaActor : IWalCompletion
     private void Propose()
     {
         _proposals.Clear();
+        _proposedBytes = 0;
         _takenAt = Stopwatch.GetTimestamp();
-        KafkaOffset next = _core.NextOffset;
+        KafkaOffset end = _core.NextOffset;
+        KafkaOffset next = end;
         while (_gathered.TryPeek(out AppendRequest? request))
         {
             Judge(request, ref next);
@@ -45,7 +41,14 @@ internal sealed partial class ReplicaActor : IWalCompletion
         }
 
         CountProducers();
-        if (_proposals.Count > 0) Step(RaftInput.Propose(_proposals));
+        if (_proposals.Count == 0) return;
+        bool accepted = Step(RaftInput.Propose(_proposals));
+        foreach (ProposedEntry proposal in _proposals) proposal.Payload.Release(); // What was appended is held by now.
+        _proposals.Clear();
+        _proposedBytes = 0;
+        if (accepted) return;
+        _producers.RollBack(end);
+        RefusePending(KafkaError.NotLeaderOrFollower, "this node is handing the partition's leadership over", _core.LastIndex);
     }
 
     /// <summary>Decides on one append; a batch that is taken is stamped and becomes a proposal.</summary>
@@ -81,26 +84,34 @@ internal sealed partial class ReplicaActor : IWalCompletion
         RecordBatchStamp.Place(request.Batch.Span, baseOffset, _core.Term.ToLeaderEpoch());
         if (producer.IsIdempotent) _producers.Record(producer, baseOffset, next);
         _proposals.Add(new ProposedEntry(EntryKind.Batch, next, request.Batch));
-        _pending.Enqueue(
-            new PendingAppend(_core.LastIndex + _proposals.Count, request, baseOffset, appendTime, _takenAt, HoldsBatch: true));
-        _inflightBytes += request.Batch.Length;
+        _proposedBytes += request.Batch.Length;
+        Wait(new PendingAppend(_core.LastIndex + _proposals.Count, request, baseOffset, appendTime, _takenAt, IsDuplicate: false));
     }
+
+    private void Wait(in PendingAppend append) => (append.Request.Acks == RequiredAcks.Leader ? _pendingDurable : _pending).Enqueue(append);
 
     private (KafkaError Error, string Message)? Refusal(AppendRequest request)
     {
         if (!_leads) return (KafkaError.NotLeaderOrFollower, "this node does not lead the partition at the moment");
+        if (request.Acks == RequiredAcks.All && _isr.Current.Length < MinInSync)
+            return (KafkaError.NotEnoughReplicas,
+                $"{_isr.Current.Length} replicas are in sync, {_config.MinInsyncReplicas} are needed (min.insync.replicas)");
         if (!_node.Storage.HasRoom && _spec.Group != GroupId.Metadata) // The reserve is there so that topics can still be deleted.
             return (KafkaError.KafkaStorageError,
                 $"the disk's reserve is reached: {_node.Storage.FreeBytes} bytes are free (chronik.storage.reserve-bytes)");
-        if (_inflightBytes + request.Batch.Length > _node.Limits.PartitionInflightBytes && _inflightBytes > 0)
+        long inflight = _held.Bytes + _proposedBytes;
+        if (inflight + request.Batch.Length > _node.Limits.PartitionInflightBytes && inflight > 0)
             return (KafkaError.KafkaStorageError,
-                $"{_inflightBytes} bytes of this partition are in flight "
+                $"{inflight} bytes of this partition are in flight "
                 + $"(chronik.limits.partition-inflight-bytes = {_node.Limits.PartitionInflightBytes})");
         if (_node.Storage.Wal.IsFull && _spec.Group != GroupId.Metadata)
             return (KafkaError.KafkaStorageError,
                 $"{_node.Storage.Wal.QueueBytes} bytes wait for the write-ahead log (chronik.storage.wal-queue-bytes)");
         return null;
     }
+
+    /// <summary>How many replicas must be in sync: never more than there are, as in Kafka.</summary>
+    private int MinInSync => Math.Min(_config.MinInsyncReplicas, _core.Membership.Voters.Length);
 
     private void AnswerUnappended(AppendRequest request, SequenceVerdict verdict, in ProducerBatch producer, KafkaOffset original)
     {
@@ -121,9 +132,9 @@ internal sealed partial class ReplicaActor : IWalCompletion
                 _node.Meters.Duplicate();
                 request.Batch.Release();
                 PendingAppend duplicate = new(
-                    _core.LastIndex + _proposals.Count, request, original, AppendResult.NoAppendTime, _takenAt, HoldsBatch: false);
-                if (_pending.Count == 0 && _proposals.Count == 0) Answer(duplicate);
-                else _pending.Enqueue(duplicate);
+                    _core.LastIndex + _proposals.Count, request, original, AppendResult.NoAppendTime, _takenAt, IsDuplicate: true);
+                if (_core.AppliedIndex == duplicate.Index) Answer(duplicate);
+                else Wait(duplicate);
                 break;
         }
     }
@@ -147,109 +158,71 @@ internal sealed partial class ReplicaActor : IWalCompletion
         batch.BaseSequence < 0 ? batch.BaseSequence : ProducerStates.SequenceAfter(batch.BaseSequence, batch.RecordCount - 1),
         _node.NowMs);
 
-    private void Write()
+    /// <summary>Answers the appends that are committed and applied.</summary>
+    private void AnswerCommitted()
     {
-        _node.Storage.Wal.Append(new WalWrite
-        {
-            Group = _spec.Group,
-            HardState = _effects.HardState,
-            Entries = [.. _effects.Append],
-            Sync = _config.Durability == Durability.Fsync || _effects.HardState.HasValue,
-            Completion = this,
-        });
-    }
-
-    /// <summary>On the WAL thread: hands the result to the mailbox.</summary>
-    void IWalCompletion.Completed(WalWrite write, Exception? failure)
-    {
-        // The core counts its writes as they are asked for, and they complete in that order.
-        _self.Tell(new DiskDone(++_writesCompleted, failure), ActorRefs.NoSender);
-    }
-
-    /// <summary>Appends what is committed to the log, shows it to readers, then answers the producers.</summary>
-    private void Apply()
-    {
-        int bytes = 0;
-        int batches = 0;
-        long batchBytes = 0;
-        KafkaOffset before = _log.NextOffset;
-        foreach (LogEntry entry in _effects.Committed)
-        {
-            if (entry.Kind != EntryKind.Batch) continue;
-            bool inMemory = entry.Payload.Buffer is not null;
-            BufferSlice payload = inMemory ? entry.Payload : _node.Storage.Wal.Read(_spec.Group, entry.Index);
-            if (inMemory) _inflightBytes -= payload.Length;
-            Observe(entry, payload);
-            _applying.Add(payload);
-            bytes += payload.Length;
-            if (inMemory)
-            {
-                batches++;
-                batchBytes += payload.Length;
-            }
-
-            if (bytes < ApplyBytes) continue;
-            AppendToLog(entry.Index);
-            bytes = 0;
-        }
-
-        AppendToLog(_effects.Committed[^1].Index);
-        LogIndex through = _effects.Committed[^1].Index;
-        _core.Applied(through);
-        Invariant.Require(through < _core.LastIndex || _log.NextOffset == _core.NextOffset);
-        CountProducers();
-        _node.Meters.Committed(batches, batchBytes, batches == 0 ? 0 : _log.NextOffset.Value - before.Value);
-        _partition.Publish(View());
-        while (_pending.TryPeek(out PendingAppend append) && append.Index <= through)
+        bool inSync = _isr.Current.Length >= MinInSync;
+        while (_pending.TryPeek(out PendingAppend append) && append.Index <= _core.AppliedIndex)
         {
             _pending.Dequeue();
-            if (append.HoldsBatch) _node.Meters.CommittedAfter(append.TakenAt);
-            Answer(append);
+            if (!append.IsDuplicate) _node.Meters.CommittedAfter(append.TakenAt);
+            if (inSync || append.Request.Acks != RequiredAcks.All) Answer(append);
+            else
+                append.Request.Answer(Failed(
+                    KafkaError.NotEnoughReplicasAfterAppend, $"{_isr.Current.Length} replicas are in sync (min.insync.replicas)"));
         }
     }
 
-    /// <summary>Notes where an epoch begins; and of a batch that this incarnation did not append itself, what its producer wrote.</summary>
-    private void Observe(in LogEntry entry, in BufferSlice payload)
+    /// <summary>Answers the appends that are durable here, for those who asked for no more (acks=1).</summary>
+    private void AnswerDurable()
     {
-        RecordBatchView batch = new(payload.Span);
-        KafkaOffset baseOffset = batch.BaseOffset;
-        _epochs = _epochs.With(entry.Term.ToLeaderEpoch(), baseOffset);
-        if (entry.Index > _recoveredThrough) return;
-        ProducerBatch producer = ProducerOf(batch);
-        if (producer.IsIdempotent) _producers.Record(producer, baseOffset, entry.NextOffset);
-    }
-
-    private void AppendToLog(LogIndex through)
-    {
-        if (_applying.Count == 0) return;
-        _log.Append(CollectionsMarshal.AsSpan(_applying));
-        _releasedThrough = through;
-        foreach (BufferSlice payload in _applying) payload.Release();
-        _applying.Clear();
+        while (_pendingDurable.TryPeek(out PendingAppend append) && append.Index <= _core.DurableIndex)
+        {
+            _pendingDurable.Dequeue();
+            Answer(append);
+        }
     }
 
     private void Answer(in PendingAppend append) => append.Request.Answer(
         new AppendResult(KafkaError.None, append.BaseOffset, append.AppendTimeMs, _log.LogStartOffset, null));
 
+    private static AppendResult Failed(KafkaError error, string? message) =>
+        new(error, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, message);
+
     /// <summary>
-    /// Answers all that waits when the replica stops. What was on its way to the disk may or may not be there after a restart, and the
-    /// error says so to the producer, which retries. Buffers that the WAL may still be writing are held by the WAL itself.
+    /// Answers those who wait for entries behind an index. What they wait for may or may not be there later, and the error says so to the
+    /// producer, which retries.
     /// </summary>
-    private void RefuseEverything(KafkaError error, string? message)
+    private void RefusePending(KafkaError error, string? message, LogIndex behind = default)
     {
-        foreach (AppendRequest request in _gathered) request.Refuse(error, message);
-        _gathered.Clear();
-        while (_pending.TryDequeue(out PendingAppend append))
+        foreach (Queue<PendingAppend> queue in (Queue<PendingAppend>[])[_pending, _pendingDurable])
         {
-            if (append.HoldsBatch && append.Index > _releasedThrough) append.Request.Batch.Release();
-            append.Request.Answer(new AppendResult(error, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, message));
+            for (int left = queue.Count; left > 0; left--)
+            {
+                PendingAppend append = queue.Dequeue();
+                if (append.Index > behind) append.Request.Answer(Failed(error, message));
+                else queue.Enqueue(append);
+            }
         }
 
-        foreach (IActorRef waiting in _deletes) waiting.Tell(new DeleteRecordsResult(error, KafkaOffset.Unknown));
-        _deletes.Clear();
+        for (int left = _deletes.Count; left > 0; left--)
+        {
+            PendingDelete waiting = _deletes.Dequeue();
+            if (waiting.Index > behind) waiting.Asker.Tell(new DeleteRecordsResult(error, KafkaOffset.Unknown));
+            else _deletes.Enqueue(waiting);
+        }
     }
 
-    /// <summary>An append that is answered when <paramref name="Index"/> is committed. A duplicate holds no batch any more.</summary>
+    /// <summary>Answers all that waits when the replica stops. Buffers that the WAL may still be writing are held by the WAL itself.</summary>
+    private void RefuseEverything(KafkaError error, string? message)
+    {
+        foreach (ProposedEntry proposal in _proposals) proposal.Payload.Release();
+        foreach (AppendRequest request in _gathered) request.Refuse(error, message);
+        _gathered.Clear();
+        RefusePending(error, message);
+    }
+
+    /// <summary>An append that is answered when <paramref name="Index"/> is durable or committed. A duplicate appended nothing.</summary>
     private readonly record struct PendingAppend(
-        LogIndex Index, AppendRequest Request, KafkaOffset BaseOffset, long AppendTimeMs, long TakenAt, bool HoldsBatch);
+        LogIndex Index, AppendRequest Request, KafkaOffset BaseOffset, long AppendTimeMs, long TakenAt, bool IsDuplicate);
 }

@@ -1,6 +1,8 @@
+using System.Buffers.Binary;
 using Akka.Actor;
 using Akka.Event;
 using Chronik.Model;
+using Chronik.Raft;
 using Chronik.Storage;
 
 namespace Chronik.Partitions.Replicas;
@@ -8,26 +10,22 @@ namespace Chronik.Partitions.Replicas;
 /// <summary>What is kept and what is dropped: checkpoints, retention, DeleteRecords.</summary>
 internal sealed partial class ReplicaActor
 {
-    private readonly List<IActorRef> _deletes = []; // Who waits for a deletion to be durable.
+    private readonly Queue<PendingDelete> _deletes = new(); // Who waits for a deletion to be committed.
     private bool _checkpointing;
     private bool _checkpointAgain;
 
     /// <summary>
-    /// Asks storage to make everything applied so far durable without the WAL. One at a time; a second wish waits for the first.
+    /// Asks storage to make everything applied so far durable without the WAL. One at a time; a second wish waits for the first, and any
+    /// while the log is ahead of what was applied (<see cref="IsAhead"/>).
     /// </summary>
     private void StartCheckpoint()
     {
-        if (_checkpointing)
-        {
-            _checkpointAgain = true;
-            return;
-        }
-
+        _checkpointAgain = _checkpointing || _isApplying || IsAhead;
+        if (_checkpointAgain) return;
         _checkpointing = true;
         LogIndex index = _core.AppliedIndex;
-        KafkaOffset next = _log.NextOffset;
-        Checkpoint checkpoint = new(
-            index, _core.TermAt(index), next, _log.LogStartOffset, _core.HardState, ReplicaState.Write(_epochs, _producers, next));
+        byte[] state = ReplicaState.Write(_core.MembershipAt(index), _epochs, _producers);
+        Checkpoint checkpoint = new(index, _core.TermAt(index), _log.NextOffset, _log.LogStartOffset, _core.HardState, state);
         _node.Storage.Checkpoint(_spec.Group, checkpoint, failure => _self.Tell(new CheckpointDone(index, failure), ActorRefs.NoSender));
     }
 
@@ -40,22 +38,14 @@ internal sealed partial class ReplicaActor
             return;
         }
 
-        _core.Compact(done.Index);
-        if (_checkpointAgain)
-        {
-            _checkpointAgain = false;
-            StartCheckpoint();
-            return;
-        }
-
-        // No delete came after this checkpoint began, or there would be another one.
-        foreach (IActorRef waiting in _deletes) waiting.Tell(new DeleteRecordsResult(KafkaError.None, _log.LogStartOffset));
-        _deletes.Clear();
+        if (done.Index >= _core.FirstIndex) _core.Compact(done.Index); // A snapshot may have gone further meanwhile.
+        if (_checkpointAgain) StartCheckpoint();
     }
 
     /// <summary>Drops old segments and producers. The checkpoint makes the new start durable and frees the space.</summary>
     private void Retain()
     {
+        if (IsAhead) return; // The next round comes.
         _producers.Expire(_node.NowMs - (long)_node.Limits.ProducerExpiration.TotalMilliseconds);
         CountProducers();
         if (!_log.ApplyRetention(_node.NowMs, Bound(_config.RetentionMs), Bound(_config.RetentionBytes), _log.NextOffset)) return;
@@ -66,6 +56,7 @@ internal sealed partial class ReplicaActor
     /// <summary>Kafka's -1 stands for "no bound", and so does a topic that keeps everything but compacts.</summary>
     private long? Bound(long setting) => setting < 0 || !_config.IsDeleted ? null : setting;
 
+    /// <summary>A deletion is an entry of the log: no replica that leads later shows again what was deleted.</summary>
     private void Delete(DeleteRecords delete)
     {
         KafkaOffset high = _log.NextOffset;
@@ -77,10 +68,23 @@ internal sealed partial class ReplicaActor
             return;
         }
 
-        _log.DeleteBefore(before);
-        LogStartMoved();
-        _deletes.Add(Sender);
-        StartCheckpoint();
+        PooledBuffer payload = _node.Buffers.Rent(sizeof(long));
+        BinaryPrimitives.WriteInt64LittleEndian(payload.Span, before.Value);
+        PendingDelete pending = new(_core.LastIndex.Next, Sender);
+        _deletes.Enqueue(pending);
+        bool accepted = Step(RaftInput.Propose([new ProposedEntry(EntryKind.LogStart, _core.NextOffset, payload.Slice(0, sizeof(long)))]));
+        payload.Release();
+        if (!accepted)
+            RefusePending(KafkaError.NotLeaderOrFollower, "this node is handing the partition's leadership over", _core.LastIndex);
+    }
+
+    private void AnswerDeletes()
+    {
+        while (_deletes.TryPeek(out PendingDelete waiting) && waiting.Index <= _core.AppliedIndex)
+        {
+            _deletes.Dequeue();
+            waiting.Asker.Tell(new DeleteRecordsResult(KafkaError.None, _log.LogStartOffset));
+        }
     }
 
     private void LogStartMoved()
@@ -89,4 +93,7 @@ internal sealed partial class ReplicaActor
         _partition.Publish(View());
         _logger.Info("{0} begins at offset {1} now", _spec.Name, _log.LogStartOffset);
     }
+
+    /// <summary>Who asked for a deletion, and the entry that it became.</summary>
+    private readonly record struct PendingDelete(LogIndex Index, IActorRef Asker);
 }

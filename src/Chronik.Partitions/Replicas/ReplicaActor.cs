@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Event;
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Peers;
 using Chronik.Raft;
 using Chronik.Storage;
 
@@ -14,13 +15,17 @@ namespace Chronik.Partitions.Replicas;
 /// <code>
 ///   gateway ---- AppendRequest ------->|          |-- WalWrite ------------> WAL thread
 ///   coordinators, controller --------->|          |&lt;- DiskDone -------------|
-///   itself ----- ProposeGathered ----->| replica  |-- Checkpoint ----------> checkpointer
-///   ticker ----- Tick ---------------->|          |&lt;- CheckpointDone -------|
-///   storage ---- WriteCheckpoint ----->|          |-- publishes PartitionView; wakes FetchWaiters
-///   partitions - ApplyRetention,       |          |-- IAppendSink.Appended to whoever appended
-///                TopicConfigChanged -->|          |-- event stream: LeadershipChanged
+///   hub -------- PeerMessage,          |          |-- RaftMessage ---------> hub, to the other members
+///                PeerStatus,           |          |-- Checkpoint ----------> checkpointer
+///                SnapshotMessage ----->| replica  |&lt;- CheckpointDone -------|
+///   itself ----- ProposeGathered ----->|          |-- publishes PartitionView; wakes FetchWaiters
+///   ticker ----- Tick ---------------->|          |-- IAppendSink.Appended to whoever appended
+///   storage ---- WriteCheckpoint ----->|          |-- event stream: LeadershipChanged
+///   partitions - ApplyRetention,       |          |-- ReplicaRecovered, ReplicaDamaged ---> partitions
+///                TopicConfigChanged -->|          |-- creates snapshot-{n}, which sends its state to a member far behind
+///   controller - ChangeMembers ------->|          |
 /// </code>
-/// Survives a restart: hard state and entries (WAL), committed batches (segments), epochs and producers (checkpoint and WAL). An
+/// Survives a restart: hard state and entries (WAL), committed batches (segments), members, epochs and producers (checkpoint and WAL). An
 /// exception stops this replica, shows why in its view, and touches no other.
 /// </remarks>
 internal sealed partial class ReplicaActor : UntypedActor
@@ -30,14 +35,13 @@ internal sealed partial class ReplicaActor : UntypedActor
     private readonly ILoggingAdapter _logger = Context.GetLogger();
     private readonly RaftEffects _effects = new();
     private readonly ProducerStates _producers;
+    private readonly HeldPayloads _held;
     private readonly IActorRef _self;
     private readonly RaftCore _core;
     private readonly PartitionLog _log;
     private readonly Partition _partition;
-    private readonly LogIndex _recoveredThrough;
     private TopicConfig _config;
     private EpochHistory _epochs;
-    private bool _leads;
     private KafkaError _stopError = KafkaError.NotLeaderOrFollower;
     private string? _failure;
 
@@ -48,27 +52,47 @@ internal sealed partial class ReplicaActor : UntypedActor
         _config = spec.Config;
         _self = Self;
         _producers = new ProducerStates(node.Limits.PartitionProducers);
+        _isr = new InSyncReplicas(node.Self, node.Time, node.Limits.ReplicaLagMax);
         RecoveredGroup? recovered = node.Storage.TakeRecovered(spec.Group);
         Checkpoint? checkpoint = recovered?.Checkpoint;
-        _epochs = checkpoint is null ? EpochHistory.Empty : ReplicaState.Read(checkpoint.State, _producers);
-        _log = node.Storage.OpenLog(spec.Group, LogOptionsOf(_config));
+        Membership? members;
+        try
+        {
+            (members, _epochs) = ReplicaState.Read(checkpoint?.State ?? default, _producers);
+            _log = node.Storage.OpenLog(spec.Group, LogOptionsOf(_config));
+        }
+        catch (Exception damage) when (IsDamage(damage))
+        {
+            Context.Parent.Tell(new ReplicaDamaged(spec.Group, damage.Message), _self);
+            throw;
+        }
+
+        _appliedNext = _log.NextOffset;
         _core = new RaftCore(
-            new RaftOptions { Self = node.Self, Seed = (ulong)spec.Group.GetHashCode() },
+            new RaftOptions { Self = node.Self, Seed = (ulong)Random.Shared.NextInt64() },
             new RaftRestart
             {
                 HardState = recovered?.HardState ?? new HardState(Term.Zero, NodeId.None),
                 SnapshotIndex = checkpoint?.Index ?? LogIndex.Zero,
                 SnapshotTerm = checkpoint?.Term ?? Term.Zero,
                 SnapshotNextOffset = checkpoint?.NextOffset ?? KafkaOffset.Zero,
-                Membership = new Membership([.. spec.Voters]),
-                Entries = recovered?.Entries ?? [],
+                Membership = members ?? new Membership([.. spec.Voters]),
+                Entries = EntriesBehind(checkpoint, recovered?.Entries ?? []),
+                IsRecovering = spec.IsRecovering,
             });
-        _recoveredThrough = _core.LastIndex;
-        _partition = new Partition(spec.Name, spec.Group, _self, View());
+        _held = new HeldPayloads(_core.FirstIndex.Previous);
+        for (LogIndex index = _core.FirstIndex; index <= _core.LastIndex; index = index.Next) _held.Add(index, BufferSlice.Empty);
+        _lease = new LeaderLease(node.Peers);
+        _partition = new Partition(spec.Name, spec.Group, _self, View(), _lease);
+        if (spec.IsRecovering) _logger.Warning("{0} has lost what it held here: it is filled again, and votes when it has everything", spec.Name);
         spec.Started(_partition);
     }
 
-    protected override void PreStart() => _node.Ticker.Wake(_self);
+    protected override void PreStart()
+    {
+        RegisterMembers();
+        _node.Ticker.Wake(_self);
+    }
 
     protected override void OnReceive(object message)
     {
@@ -85,11 +109,14 @@ internal sealed partial class ReplicaActor : UntypedActor
     protected override void PostStop()
     {
         _node.Ticker.Sleep(_self);
+        _node.Peers.Unregister(_spec.Group);
         _node.Meters.ProducersChanged(-_producersCounted);
         bool led = _leads;
         _leads = false;
         _partition.Publish(View());
         RefuseEverything(_stopError, _failure);
+        GiveBackMessages();
+        _held.TruncateFrom(LogIndex.Zero);
         if (led) Context.System.EventStream.Publish(new LeadershipChanged(_partition, false, _core.Term.ToLeaderEpoch()));
     }
 
@@ -103,14 +130,32 @@ internal sealed partial class ReplicaActor : UntypedActor
             case ProposeGathered:
                 Propose();
                 break;
+            case PeerMessage peer:
+                Receive(peer);
+                break;
             case DiskDone { Failure: { } failure }:
                 Fail(failure);
                 break;
             case DiskDone done:
-                Step(RaftInput.DiskDone(done.WriteNumber));
+                Written(done.WriteNumber);
                 break;
             case Tick:
-                Step(RaftInput.Tick());
+                TakeTick();
+                break;
+            case PeerStatus status:
+                Step(status.IsLost ? RaftInput.PeerLost(status.Node) : RaftInput.PeerBack(status.Node));
+                break;
+            case SnapshotMessage snapshot:
+                Receive(snapshot);
+                break;
+            case SnapshotInstalled installed:
+                Install(installed);
+                break;
+            case SnapshotSent sent:
+                EndSending(sent);
+                break;
+            case AskAgain:
+                AskOnceMore();
                 break;
             case WriteCheckpoint:
                 StartCheckpoint();
@@ -127,6 +172,15 @@ internal sealed partial class ReplicaActor : UntypedActor
             case DescribeProducers:
                 Sender.Tell(_producers.Summaries());
                 break;
+            case DescribeQuorum:
+                Sender.Tell(DescribedQuorum());
+                break;
+            case ChangeMembers change:
+                Sender.Tell(Change(change.Target));
+                break;
+            case TransferLeadership transfer:
+                Transfer(transfer.To);
+                break;
             case TopicConfigChanged changed:
                 _config = changed.Config;
                 _log.Options = LogOptionsOf(_config);
@@ -142,41 +196,48 @@ internal sealed partial class ReplicaActor : UntypedActor
         }
     }
 
-    /// <summary>Steps the core and does what it asks for.</summary>
-    private void Step(in RaftInput input)
+    /// <summary>Steps the core and does what it asks for. False when what was proposed was refused.</summary>
+    private bool Step(in RaftInput input)
     {
         _effects.Clear();
         _core.Step(input, _effects);
+        bool accepted = !_effects.ProposalRefused;
+        if (_ledTerm is { } led && (_core.Role != RaftRole.Leader || _core.Term != led)) EndLeadership();
+        if (_effects.TruncateFrom is { } from) _held.TruncateFrom(from);
+        foreach (LogEntry entry in _effects.Append) _held.Add(entry.Index, entry.Payload);
         if (_effects.HasWrite) Write();
+        SendAll();
         if (_effects.Committed.Count > 0) Apply();
-        if (_core.HasCommittedInTerm != _leads) ChangeLeadership();
+        if (_effects.SnapshotsNeeded.Count > 0) StartSending();
+        if (_effects.MembershipChanged) RegisterMembers();
+        if (_effects.Recovered)
+        {
+            _recoveredBy = _effects.WriteNumber;
+            TellRecovered();
+        }
+
+        if (_effects.AwakeChanged) FallAsleepOrWake();
+        NoticeLeadership();
         _effects.Clear(); // An idle partition holds on to nothing.
+        return accepted;
     }
 
-    private void ChangeLeadership()
+    /// <summary>
+    /// What the WAL holds behind a checkpoint. After a snapshot was installed that may be a suffix of an older term that the crash kept from
+    /// being truncated: whatever follows the checkpoint has its term or a later one.
+    /// </summary>
+    private IReadOnlyList<LogEntry> EntriesBehind(Checkpoint? checkpoint, IReadOnlyList<LogEntry> found)
     {
-        _leads = _core.HasCommittedInTerm;
-        if (_leads) _node.Ticker.Sleep(_self);
-        else _node.Ticker.Wake(_self);
-        _partition.Publish(View());
-        Context.System.EventStream.Publish(new LeadershipChanged(_partition, _leads, _core.Term.ToLeaderEpoch()));
-    }
+        if (found.Count > 0 && checkpoint is not null && found[0].Term < checkpoint.Term)
+        {
+            _node.Storage.Wal.Append(new WalWrite { Group = _spec.Group, TruncateFrom = found[0].Index });
+            return [];
+        }
 
-    private PartitionView View() => new()
-    {
-        IsLeader = _leads,
-        Leader = _leads ? _core.Leader : NodeId.None,
-        Epoch = _core.Term.ToLeaderEpoch(),
-        LogStartOffset = _log.LogStartOffset,
-        HighWatermark = _log.NextOffset,
-        LogEndOffset = _core.NextOffset,
-        Log = _log,
-        Epochs = _epochs,
-        Config = _config,
-        Replicas = _spec.Voters,
-        Isr = _spec.Voters,
-        Failure = _failure,
-    };
+        if (!found.Any(entry => entry.Kind == EntryKind.Membership)) return found;
+        return [.. found.Select(entry => entry.Kind == EntryKind.Membership
+            ? entry with { Payload = _node.Storage.Wal.Read(_spec.Group, entry.Index) } : entry)];
+    }
 
     /// <summary>Stops the replica. What it had acknowledged stays as it is on disk; nobody is told that anything else succeeded.</summary>
     private void Fail(Exception failure)
@@ -184,8 +245,12 @@ internal sealed partial class ReplicaActor : UntypedActor
         _failure = failure.Message;
         _stopError = KafkaError.KafkaStorageError;
         _logger.Error(failure, "{0} stops: {1}", _spec.Name, failure.Message);
+        if (IsDamage(failure)) Context.Parent.Tell(new ReplicaDamaged(_spec.Group, failure.Message), _self);
         Context.Stop(_self);
     }
+
+    /// <summary>Whether bytes on the disk are not what they were, while the disk itself works.</summary>
+    private bool IsDamage(Exception failure) => failure is StorageException or InvalidDataException && _node.Storage.Failure is null;
 
     private static LogOptions LogOptionsOf(TopicConfig config) =>
         new() { SegmentBytes = config.SegmentBytes, SegmentAge = TimeSpan.FromMilliseconds(config.SegmentMs) };
@@ -209,3 +274,9 @@ internal sealed class ReplicaRemoved
 {
     public static readonly ReplicaRemoved Instance = new();
 }
+
+/// <summary>To /partitions, from a replica: it may vote again, and whatever its node had lost is there.</summary>
+internal sealed record ReplicaRecovered(GroupId Group);
+
+/// <summary>To /partitions, from a replica that stops: bytes on its disk are not what they were.</summary>
+internal sealed record ReplicaDamaged(GroupId Group, string Reason);

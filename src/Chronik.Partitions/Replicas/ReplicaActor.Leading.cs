@@ -1,0 +1,156 @@
+using System.Collections.Immutable;
+using Chronik.Model;
+using Chronik.Raft;
+
+namespace Chronik.Partitions.Replicas;
+
+/// <summary>Who leads, who is in sync, and what is shown of it.</summary>
+internal sealed partial class ReplicaActor
+{
+    private const int TicksRemembered = 32;
+
+    private readonly InSyncReplicas _isr;
+    private readonly LeaderLease _lease;
+    private readonly long[] _tickTimes = new long[TicksRemembered];
+    private long _ticks;
+    private Term? _ledTerm; // The term in which this member leads, from its election on.
+    private bool _leads; // Whether it has also committed in that term, and so serves.
+    private NodeId _lastLeader = NodeId.None;
+
+    private void TakeTick()
+    {
+        if (_core.IsAsleep) return; // It was on its way already.
+        _tickTimes[++_ticks % TicksRemembered] = _node.Time.GetTimestamp();
+        Step(RaftInput.Tick());
+    }
+
+    private void FallAsleepOrWake()
+    {
+        if (_core.IsAsleep) _node.Ticker.Sleep(_self);
+        else _node.Ticker.Wake(_self);
+        _lease.Sleep(_core.IsAsleep ? _core.Membership.Voters : default);
+    }
+
+    /// <summary>Hands leadership over. Its successor need not wait for the lease to run out, so it ends here and now.</summary>
+    private void Transfer(NodeId to)
+    {
+        if (Step(RaftInput.TransferTo(to))) _lease.End();
+    }
+
+    /// <summary>Looks, after every step, at what others are shown of leadership.</summary>
+    private void NoticeLeadership()
+    {
+        if (_core.Role == RaftRole.Leader && _ledTerm is null)
+        {
+            _ledTerm = _core.Term;
+            _isr.Begin();
+        }
+
+        if (_core.Leader.IsSome) _lastLeader = _core.Leader;
+        bool leads = _core.HasCommittedInTerm;
+        bool changed = _effects.RoleChanged || _effects.MembershipChanged || leads != _leads;
+        if (leads)
+        {
+            RenewLease();
+            bool isrChanged = _isr.Update(_core, _node.Peers.IsAlive);
+            if (isrChanged || !_leads) _node.Peers.Announce(_spec.Group, _core.Term.ToLeaderEpoch(), _isr.Current);
+            changed |= isrChanged;
+        }
+
+        if (!changed) return;
+        bool began = leads && !_leads;
+        _leads = leads;
+        _partition.Publish(View());
+        if (began) Context.System.EventStream.Publish(new LeadershipChanged(_partition, true, _core.Term.ToLeaderEpoch()));
+    }
+
+    /// <summary>
+    /// Leadership is lost. What was appended and is not committed may or may not become so under the next leader; whoever waits is told to
+    /// ask that one.
+    /// </summary>
+    private void EndLeadership()
+    {
+        Term led = _ledTerm!.Value;
+        _ledTerm = null;
+        _producers.RollBack();
+        CountProducers();
+        bool served = _leads;
+        _leads = false;
+        _lease.End();
+        StopSending();
+        _partition.Publish(View());
+        RefusePending(KafkaError.NotLeaderOrFollower, "this node leads the partition no longer");
+        if (!served) return;
+        _node.Peers.Renounce(_spec.Group);
+        Context.System.EventStream.Publish(new LeadershipChanged(_partition, false, led.ToLeaderEpoch()));
+    }
+
+    /// <summary>
+    /// A majority has answered a round of contact. For the minimum election timeout from that round's beginning on, less what timers may be
+    /// wrong by, nobody else was elected.
+    /// </summary>
+    private void RenewLease()
+    {
+        if (_core.IsAsleep) return;
+        ImmutableArray<NodeId> voters = _core.Membership.Voters;
+        if (voters.Length == 1 && voters[0] == _node.Self && !_core.Membership.IsJoint)
+        {
+            _lease.Extend(long.MaxValue);
+            return;
+        }
+
+        if (_effects.MembershipChanged) _lease.End(); // It may have been alone until now.
+        long ago = _core.ContactTicks;
+        if (ago < 0 || !_core.HasQuorumContact || ago >= Math.Min(TicksRemembered, _ticks)) return;
+        _lease.Extend(_tickTimes[(_ticks - ago) % TicksRemembered] + _node.Ticker.LeaseTimestamps);
+    }
+
+    private KafkaError Change(Membership target)
+    {
+        if (_ledTerm is null) return KafkaError.NotLeaderOrFollower;
+        if (_core.Membership == target) return KafkaError.None;
+        return Step(RaftInput.ChangeMembership(target)) ? KafkaError.None : KafkaError.ReassignmentInProgress;
+    }
+
+    private QuorumState DescribedQuorum()
+    {
+        Membership members = _core.Membership;
+        return new QuorumState(
+            _core.Leader, _core.Term.ToLeaderEpoch(), _log.NextOffset, [.. members.Voters.Select(Described)],
+            [.. members.Learners.Select(Described)]);
+    }
+
+    private QuorumReplica Described(NodeId node)
+    {
+        long now = _node.NowMs;
+        if (node == _node.Self) return new QuorumReplica(node, _core.NextOffset, now, now);
+        if (!_core.TryGetProgress(node, out PeerProgress progress)) return new QuorumReplica(node, KafkaOffset.Unknown, -1, -1);
+        bool hasAll = progress.Match >= _core.LastIndex;
+        long contact = _core.IsAsleep ? now : now - (progress.SilentTicks * (long)_node.Ticker.Interval.TotalMilliseconds);
+        long caughtUpAt = _isr.CaughtUpAt(node);
+        long caughtUp = hasAll ? now : caughtUpAt == 0 ? -1 : now - (long)_node.Time.GetElapsedTime(caughtUpAt).TotalMilliseconds;
+        return new QuorumReplica(node, hasAll ? _core.NextOffset : progress.NextOffset, Math.Max(-1, contact), caughtUp);
+    }
+
+    private PartitionView View()
+    {
+        NodeId leader = _core.Leader == _node.Self && !_leads ? NodeId.None : _core.Leader;
+        return new PartitionView
+        {
+            IsLeader = _leads,
+            Leader = leader,
+            LeaderHint = leader.IsSome ? leader : _lastLeader == _node.Self ? NodeId.None : _lastLeader,
+            Epoch = _core.Term.ToLeaderEpoch(),
+            LogStartOffset = _log.LogStartOffset,
+            HighWatermark = _log.NextOffset,
+            LogEndOffset = _core.NextOffset,
+            Log = _log,
+            Epochs = _epochs,
+            Config = _config,
+            Replicas = _core.Membership.Voters,
+            IsRecovering = _core.IsRecovering,
+            Isr = _leads ? _isr.Current : _core.Membership.Voters,
+            Failure = _failure,
+        };
+    }
+}

@@ -1,0 +1,109 @@
+using Akka.Actor;
+using Akka.Configuration;
+using Akka.Event;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions.Peers;
+using Chronik.Partitions.Replicas;
+using Chronik.Storage;
+using Chronik.Storage.Testing;
+
+namespace Chronik.Partitions.Tests.Cluster;
+
+/// <summary>What a replica needs of a node, on a disk in memory: storage, ticker, hub and an actor system of its own.</summary>
+internal sealed class ClusterNode : IAsyncDisposable
+{
+    private const string Config = """
+        akka.loglevel = WARNING
+        akka.coordinated-shutdown.run-by-clr-shutdown-hook = off
+        """;
+
+    private readonly ActorSystem _system;
+    private readonly Ticker _ticker;
+    private readonly PartitionMeters _meters;
+    private readonly PartitionDirectory _directory = new();
+
+    public ClusterNode(NodeId id, Guid directory, MemoryDisk disk, ClusterOptions options)
+    {
+        Id = id;
+        Directory = directory;
+        Disk = disk;
+        StorageOptions storage = new() { DataDirectory = "/data", WalFileBytes = 256 << 10, CheckpointBytes = options.CheckpointBytes };
+        Storage = NodeStorage.Open(storage, id, ReplicaCluster.ClusterId, disk, Buffers, TimeProvider.System);
+        _system = ActorSystem.Create($"node-{id}", ConfigurationFactory.ParseString(Config).WithFallback(ChronikNode.DefaultConfig()));
+        _ticker = new Ticker(TimeProvider.System, options.TickInterval);
+        _meters = new PartitionMeters(_directory);
+        Hub = new PeerHub(id, directory, TimeProvider.System, Buffers, new PeerOptions());
+        Hub.Form(ReplicaCluster.ClusterId);
+        Context = new NodeContext(id, Storage, Buffers, TimeProvider.System, _ticker, options.Limits, _meters, Hub);
+        Storage.CheckpointWanted += group =>
+            _directory.Find(group)?.Replica.Tell(WriteCheckpoint.Instance, ActorRefs.NoSender);
+        _system.EventStream.Subscribe(_system.ActorOf(Props.Create(() => new Releaser())), typeof(SuppressedDeadLetter));
+    }
+
+    public NodeId Id { get; }
+
+    public Guid Directory { get; }
+
+    public MemoryDisk Disk { get; }
+
+    public BufferPool Buffers { get; } = new();
+
+    public NodeStorage Storage { get; }
+
+    public PeerHub Hub { get; }
+
+    public NodeContext Context { get; }
+
+    public int AwakeGroups => _ticker.AwakeCount;
+
+    public Partition? Find(GroupId group) => _directory.Find(group);
+
+    /// <summary>Starts a replica, and returns when it has a handle.</summary>
+    public async Task<Partition> StartAsync(GroupId group, IReadOnlyList<NodeId> voters, TopicConfig config, bool isRecovering = false)
+    {
+        TaskCompletionSource<Partition> started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        ReplicaSpec spec = new(new TopicPartition("t", group.Partition), group, voters, config, partition =>
+        {
+            _directory.Add(partition);
+            started.SetResult(partition);
+        })
+        {
+            IsRecovering = isRecovering,
+        };
+        _system.ActorOf(Props.Create(() => new ReplicaActor(Context, spec)));
+        return await started.Task.WaitAsync(NodeFixture.Patience);
+    }
+
+    /// <summary>Stops everything and gives every buffer back.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Hub.Dispose();
+        await _system.Terminate().WaitAsync(NodeFixture.Patience);
+        _ticker.Dispose();
+        _meters.Dispose();
+        Storage.Dispose();
+    }
+
+    private sealed class Releaser : ReceiveActor
+    {
+        public Releaser() => Receive<SuppressedDeadLetter>(letter =>
+        {
+            (letter.Message as AppendRequest)?.Refuse(KafkaError.NotLeaderOrFollower);
+            (letter.Message as PeerMessage)?.Release();
+            (letter.Message as SnapshotMessage)?.Release();
+        });
+    }
+}
+
+/// <summary>What differs between tests.</summary>
+internal sealed record ClusterOptions
+{
+    public long CheckpointBytes { get; init; } = 64 << 20;
+
+    public TimeSpan TickInterval { get; init; } = TimeSpan.FromMilliseconds(50);
+
+    public PartitionLimits Limits { get; init; } = new();
+
+    public int MinInsyncReplicas { get; init; } = 1;
+}

@@ -1,0 +1,230 @@
+using Akka.TestKit.Xunit2;
+using Chronik.Model;
+using Chronik.Partitions.Peers;
+using Chronik.Raft;
+using Xunit;
+
+namespace Chronik.Partitions.Tests.Cluster;
+
+/// <summary>Two nodes' hubs, and whatever else may reach their port.</summary>
+public sealed class PeerHubTests : TestKit
+{
+    private static readonly NodeId One = new(1);
+    private static readonly NodeId Two = new(2);
+    private static readonly GroupId Group = new(new TopicId(Guid.NewGuid()), 3);
+
+    private readonly BufferPool _buffers = new();
+    private readonly PeerHub _one;
+    private readonly PeerHub _two;
+    private readonly TestLink _toTwo;
+    private readonly TestLink _toOne;
+
+    public PeerHubTests()
+    {
+        _one = Hub(One);
+        _two = Hub(Two);
+        _toTwo = new TestLink(() => _two);
+        _toOne = new TestLink(() => _one);
+    }
+
+    protected override void AfterAll()
+    {
+        _one.Dispose();
+        _two.Dispose();
+        base.AfterAll();
+    }
+
+    [Fact]
+    public async Task A_message_arrives_as_it_was_sent_and_its_payload_is_a_part_of_the_frame()
+    {
+        await ConnectAsync();
+        _two.Register(Group, TestActor, [One]);
+        PooledBuffer payload = _buffers.Rent(3);
+        new byte[] { 7, 8, 9 }.CopyTo(payload.Span);
+        RaftMessage sent = new()
+        {
+            Kind = MessageKind.Append,
+            Flags = MessageFlags.MayVote,
+            From = One,
+            To = Two,
+            Term = new Term(5),
+            Index = new LogIndex(41),
+            LogTerm = new Term(4),
+            Commit = new LogIndex(40),
+            Round = 77,
+            Entries =
+            [
+                new LogEntry(new LogIndex(42), new Term(5), EntryKind.NoOp, new KafkaOffset(9), BufferSlice.Empty),
+                new LogEntry(new LogIndex(43), new Term(5), EntryKind.Batch, new KafkaOffset(12), payload.Slice(0, 3)),
+            ],
+        };
+        Assert.True(_one.Send(Two, Group, sent));
+        payload.Release();
+
+        PeerMessage received = await ExpectMsgAsync<PeerMessage>(NodeFixture.Patience);
+        Assert.Equal(sent with { Entries = null }, received.Message with { Entries = null });
+        Assert.Equal(
+            sent.Entries.Select(e => (e.Index, e.Term, e.Kind, e.NextOffset)),
+            received.Message.Entries!.Select(e => (e.Index, e.Term, e.Kind, e.NextOffset)));
+        Assert.Equal([7, 8, 9], received.Message.Entries![1].Payload.Span.ToArray());
+        received.Release();
+        await NodeFixture.UntilAsync(() => _buffers.LentBytes == 0);
+    }
+
+    [Fact]
+    public async Task Damaged_frames_are_dropped_whatever_is_wrong_with_them()
+    {
+        await ConnectAsync();
+        _two.Register(Group, TestActor, [One]);
+        int seed = Random.Shared.Next();
+        Random random = new(seed);
+        byte[]? good = null;
+        _toTwo.Damage = bytes => good = [.. bytes];
+        await NodeFixture.UntilAsync(() => good is not null);
+        _toTwo.Damage = null;
+        try
+        {
+            for (int i = 0; i < 2_000; i++)
+            {
+                byte[] bytes = random.Next(3) switch
+                {
+                    0 => [.. good![..random.Next(good.Length)]],
+                    1 => Noise(random.Next(300)),
+                    _ => Flipped(),
+                };
+                if (random.Next(2) == 0 && bytes.Length > FrameFormat.HeaderBytes) Seal(bytes);
+                _two.Receive(new PeerFrame(bytes));
+            }
+        }
+        catch (Exception e)
+        {
+            throw new InvalidOperationException($"seed {seed}", e);
+        }
+
+        Assert.True(_two.Meters.RefusedFrames > 500);
+        Assert.Equal(0, _buffers.LentBytes);
+        await NodeFixture.UntilAsync(() => _two.IsAlive(One));
+
+        byte[] Noise(int length)
+        {
+            byte[] bytes = new byte[length];
+            random.NextBytes(bytes);
+            return bytes;
+        }
+
+        byte[] Flipped()
+        {
+            byte[] bytes = [.. good!];
+            bytes[random.Next(bytes.Length)] ^= (byte)(1 << random.Next(8));
+            return bytes;
+        }
+
+        // A right checksum and sender over whatever the records say.
+        void Seal(byte[] bytes) => FrameFormat.Seal(bytes, new FrameHeader
+        {
+            Sender = One.Value,
+            SenderDirectory = _one.Directory,
+            ReceiverDirectory = _two.Directory,
+            Cluster = _one.Cluster,
+        });
+    }
+
+    [Fact]
+    public async Task Frames_of_another_cluster_or_incarnation_are_not_heard()
+    {
+        using PeerHub stranger = new(One, Guid.NewGuid(), TimeProvider.System, _buffers, new PeerOptions());
+        stranger.Form("test");
+        stranger.Connect(Two, _two.Directory, _toTwo, _toTwo);
+        _two.Connect(One, _one.Directory, _toOne, _toOne);
+        await NodeFixture.UntilAsync(() => _two.Meters.RefusedFrames > 2);
+        Assert.False(_two.IsAlive(One));
+
+        _one.Form("another");
+        _one.Connect(Two, _two.Directory, _toTwo, _toTwo);
+        long refused = _two.Meters.RefusedFrames;
+        await NodeFixture.UntilAsync(() => _two.Meters.RefusedFrames > refused + 4);
+        Assert.False(_two.IsAlive(One));
+    }
+
+    [Fact]
+    public async Task Silence_is_noticed_and_so_is_its_end()
+    {
+        await ConnectAsync();
+        _two.Register(Group, TestActor, [One]);
+        _toTwo.IsCut = true;
+        Assert.Equal(new PeerStatus(One, IsLost: true), await ExpectMsgAsync<PeerStatus>(NodeFixture.Patience));
+        Assert.False(_two.IsAlive(One));
+        _toTwo.IsCut = false;
+        Assert.Equal(new PeerStatus(One, IsLost: false), await ExpectMsgAsync<PeerStatus>(NodeFixture.Patience));
+        _two.Disconnect(One);
+        Assert.Equal(new PeerStatus(One, IsLost: true), await ExpectMsgAsync<PeerStatus>(NodeFixture.Patience));
+    }
+
+    [Fact]
+    public async Task Who_leads_what_is_known_to_peers_and_forgotten_with_them()
+    {
+        _one.Announce(Group, new LeaderEpoch(3), [One, Two]);
+        for (int i = 0; i < 3_000; i++) _one.Announce(new GroupId(Group.Topic, 1_000 + i), new LeaderEpoch(1), [One]);
+        await ConnectAsync();
+        await NodeFixture.UntilAsync(() => _two.Leaders.Locate(new GroupId(Group.Topic, 3_999)) is not null);
+        Assert.Equal([One, Two], _two.Leaders.Locate(Group)!.Isr.AsEnumerable());
+
+        _one.Announce(Group, new LeaderEpoch(3), [One]);
+        await NodeFixture.UntilAsync(() => _two.Leaders.Locate(Group)!.Isr.Length == 1);
+        _two.Announce(Group, new LeaderEpoch(4), [Two]);
+        await NodeFixture.UntilAsync(() => _one.Leaders.Locate(Group)!.Leader == Two);
+        _one.Renounce(new GroupId(Group.Topic, 1_000));
+        await NodeFixture.UntilAsync(() => _two.Leaders.Locate(new GroupId(Group.Topic, 1_000)) is null);
+
+        _toTwo.IsCut = true;
+        await NodeFixture.UntilAsync(() => _two.Leaders.Locate(new GroupId(Group.Topic, 2_000)) is null);
+        Assert.Equal(Two, _two.Leaders.Locate(Group)!.Leader);
+        _toTwo.IsCut = false;
+        await NodeFixture.UntilAsync(() => _two.Leaders.Locate(new GroupId(Group.Topic, 2_000)) is not null);
+    }
+
+    [Fact]
+    public async Task Beyond_the_window_data_is_dropped_while_control_goes_on()
+    {
+        await ConnectAsync();
+        _two.Register(Group, TestActor, [One]);
+        TestLink bulk = new(() => _two);
+        bulk.Hold();
+        _one.Connect(Two, _two.Directory, _toTwo, bulk);
+        PooledBuffer payload = _buffers.Rent(1 << 20);
+        int sent = 0;
+        while (_one.Send(Two, Group, Append(payload.Slice(0, 1 << 20)))) sent++;
+        payload.Release();
+        Assert.InRange(sent, 14, 16);
+        Assert.True(_one.Send(Two, Group, new RaftMessage { Kind = MessageKind.Vote, From = One, To = Two, Term = new Term(1) }));
+        PeerMessage vote = await ExpectMsgAsync<PeerMessage>(NodeFixture.Patience);
+        Assert.Equal(MessageKind.Vote, vote.Message.Kind);
+
+        bulk.LetGo();
+        for (int i = 0; i < sent; i++) (await ExpectMsgAsync<PeerMessage>(NodeFixture.Patience)).Release();
+        await NodeFixture.UntilAsync(() => _one.Send(Two, Group, Append(BufferSlice.Empty)));
+    }
+
+    private static RaftMessage Append(BufferSlice payload) => new()
+    {
+        Kind = MessageKind.Append,
+        From = One,
+        To = Two,
+        Term = new Term(1),
+        Entries = [new LogEntry(new LogIndex(1), new Term(1), EntryKind.Batch, new KafkaOffset(1), payload)],
+    };
+
+    private PeerHub Hub(NodeId id)
+    {
+        PeerHub hub = new(id, Guid.NewGuid(), TimeProvider.System, _buffers, new PeerOptions());
+        hub.Form("test");
+        return hub;
+    }
+
+    private async Task ConnectAsync()
+    {
+        _one.Connect(Two, _two.Directory, _toTwo, _toTwo);
+        _two.Connect(One, _one.Directory, _toOne, _toOne);
+        await NodeFixture.UntilAsync(() => _one.IsAlive(Two) && _two.IsAlive(One));
+    }
+}

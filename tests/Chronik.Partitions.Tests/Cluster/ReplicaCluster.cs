@@ -1,0 +1,230 @@
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Protocol.RecordBatches;
+using Chronik.Storage.Testing;
+using Xunit;
+
+namespace Chronik.Partitions.Tests.Cluster;
+
+/// <summary>One partition on several nodes of one process, whose links and lives a test controls.</summary>
+internal sealed class ReplicaCluster : IAsyncDisposable
+{
+    public const string ClusterId = "test";
+
+    private readonly ClusterOptions _options;
+    private readonly Dictionary<NodeId, ClusterNode> _nodes = [];
+    private readonly Dictionary<NodeId, MemoryDisk> _disks = [];
+    private readonly Dictionary<NodeId, Guid> _directories = [];
+    private readonly Dictionary<(NodeId From, NodeId To), TestLink> _links = [];
+    private readonly NodeId[] _ids;
+
+    private ReplicaCluster(int nodes, ClusterOptions options)
+    {
+        _options = options;
+        _ids = [.. Enumerable.Range(1, nodes).Select(id => new NodeId(id))];
+        foreach (NodeId id in _ids)
+        {
+            _directories[id] = Guid.NewGuid();
+            _disks[id] = new MemoryDisk();
+        }
+
+        foreach (NodeId from in _ids)
+            foreach (NodeId to in _ids)
+                _links[(from, to)] = new TestLink(() => _nodes.GetValueOrDefault(to)?.Hub);
+    }
+
+    public GroupId Group { get; } = new(new TopicId(Guid.NewGuid()), 0);
+
+    public IReadOnlyList<NodeId> Ids => _ids;
+
+    public ClusterNode this[NodeId id] => _nodes[id];
+
+    public IEnumerable<ClusterNode> Nodes => _nodes.Values;
+
+    public static async Task<ReplicaCluster> StartAsync(int nodes = 3, ClusterOptions? options = null)
+    {
+        ReplicaCluster cluster = new(nodes, options ?? new ClusterOptions());
+        foreach (NodeId id in cluster._ids) cluster.Boot(id);
+        foreach (NodeId id in cluster._ids) await cluster.StartReplicaAsync(id);
+        return cluster;
+    }
+
+    public TestLink Link(NodeId from, NodeId to) => _links[(from, to)];
+
+    /// <summary>Cuts a node off from all others, or joins it to them again.</summary>
+    public void Isolate(NodeId node, bool isCut = true)
+    {
+        foreach (NodeId other in _ids) Link(node, other).IsCut = Link(other, node).IsCut = isCut;
+    }
+
+    /// <summary>The node's process dies and its disk loses what was not synced; its peers see the association go.</summary>
+    public async Task KillAsync(NodeId id)
+    {
+        _disks[id] = _nodes[id].Disk.Crash();
+        _nodes.Remove(id, out ClusterNode? node);
+        foreach (ClusterNode other in _nodes.Values) other.Hub.Disconnect(id);
+        await node!.DisposeAsync();
+    }
+
+    /// <summary>The node comes back on what its disk still has.</summary>
+    public async Task<Partition> RestartAsync(NodeId id)
+    {
+        Boot(id);
+        return await StartReplicaAsync(id);
+    }
+
+    /// <summary>The node comes back with an empty disk.</summary>
+    public async Task<Partition> WipeAsync(NodeId id)
+    {
+        if (_nodes.ContainsKey(id)) await KillAsync(id);
+        _disks[id] = new MemoryDisk();
+        _directories[id] = Guid.NewGuid();
+        Boot(id);
+        return await StartReplicaAsync(id, isRecovering: true);
+    }
+
+    public Partition At(NodeId id) => _nodes[id].Find(Group)!;
+
+    /// <summary>Waits until a replica leads, and gives it.</summary>
+    public async Task<Partition> LeaderAsync()
+    {
+        Partition? leader = null;
+        await NodeFixture.UntilAsync(() => (leader = Leading()) is not null);
+        return leader!;
+    }
+
+    public NodeId NodeOf(Partition partition) => _nodes.Single(node => node.Value.Find(Group) == partition).Key;
+
+    /// <summary>Appends one batch, wherever the leader is, as a producer does: until it is told that it is there.</summary>
+    public async Task<AppendResult> ProduceAsync(RecordBatchBuilder builder, RequiredAcks acks = RequiredAcks.All)
+    {
+        byte[] bytes = builder.Build();
+        for (long started = TimeProvider.System.GetTimestamp(); ;)
+        {
+            Partition leader = await LeaderAsync();
+            AppendResult result = await AppendAsync(leader, [.. bytes], acks);
+            if (result.Error is not (KafkaError.NotLeaderOrFollower or KafkaError.NotEnoughReplicas)) return result;
+            if (TimeProvider.System.GetElapsedTime(started) > NodeFixture.Patience) return result;
+            await Task.Yield();
+        }
+    }
+
+    public Task<AppendResult> ProduceAsync(params string[] values) => ProduceAsync(Batch(values));
+
+    /// <summary>Appends one batch to a replica, once.</summary>
+    public async Task<AppendResult> AppendAsync(Partition partition, byte[] bytes, RequiredAcks acks = RequiredAcks.All) =>
+        await Begin(partition, bytes, acks).WaitAsync(NodeFixture.Patience);
+
+    /// <summary>Appends one batch to a replica without waiting for the answer.</summary>
+    public Task<AppendResult> Begin(Partition partition, byte[] bytes, RequiredAcks acks = RequiredAcks.All)
+    {
+        Answer answer = new();
+        PooledBuffer buffer = _nodes.Values.First(node => node.Find(Group) == partition).Buffers.Rent(bytes.Length);
+        bytes.CopyTo(buffer.Span);
+        partition.Append(new AppendRequest(buffer.Slice(0, bytes.Length), acks, answer, 0));
+        buffer.Release();
+        return answer.Task;
+    }
+
+    public static RecordBatchBuilder Batch(params string[] values)
+    {
+        RecordBatchBuilder builder = new();
+        foreach (string value in values) builder.Add(1_000, null, System.Text.Encoding.UTF8.GetBytes(value));
+        return builder;
+    }
+
+    /// <summary>One record of an idempotent producer.</summary>
+    public static RecordBatchBuilder Idempotent(int sequence, string value) =>
+        new RecordBatchBuilder { ProducerId = 1, ProducerEpoch = 0, BaseSequence = sequence }
+            .Add(1_000, null, System.Text.Encoding.UTF8.GetBytes(value));
+
+    /// <summary>Appends one record after the other, of one idempotent producer.</summary>
+    public async Task ProduceAllAsync(List<string> values, int count, int bytes = 100)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            string value = $"{values.Count}-{new string('x', bytes)}";
+            AppendResult result = await ProduceAsync(Idempotent(values.Count, value));
+            Assert.Equal((KafkaError.None, new KafkaOffset(values.Count)), (result.Error, result.BaseOffset));
+            values.Add(value);
+        }
+    }
+
+    /// <summary>Makes every replica write a checkpoint, and waits until their WALs hold none of what came before.</summary>
+    public async Task CheckpointAsync()
+    {
+        foreach (ClusterNode node in _nodes.Values)
+        {
+            node.Find(Group)!.Replica.Tell(WriteCheckpoint.Instance, Akka.Actor.ActorRefs.NoSender);
+            await NodeFixture.UntilAsync(() => !node.Storage.Wal.TryReadEntry(Group, new LogIndex(1), out LogEntry entry) || !Release(entry));
+        }
+
+        static bool Release(LogEntry entry)
+        {
+            entry.Payload.Release();
+            return true;
+        }
+    }
+
+    /// <summary>Waits until every replica shows the same values.</summary>
+    public async Task AllShowAsync(IReadOnlyList<string> values)
+    {
+        foreach (NodeId id in _nodes.Keys)
+        {
+            await NodeFixture.UntilAsync(() => At(id).View.HighWatermark.Value >= values.Count);
+            Assert.Equal(values, NodeFixture.Values(At(id)));
+        }
+    }
+
+    /// <summary>Stops everything; every buffer that was lent must have come back.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (ClusterNode node in _nodes.Values) await node.DisposeAsync();
+        foreach (ClusterNode node in _nodes.Values) await NodeFixture.UntilAsync(() => node.Buffers.LentBytes == 0);
+    }
+
+    private Partition? Leading() => _nodes.Values
+        .Select(node => node.Find(Group))
+        .Where(partition => partition?.View.IsLeader == true)
+        .MaxBy(partition => partition!.View.Epoch.Value);
+
+    private void Boot(NodeId id)
+    {
+        ClusterNode node = new(id, _directories[id], _disks[id], _options);
+        foreach (ClusterNode other in _nodes.Values)
+        {
+            other.Hub.Connect(id, node.Directory, Link(other.Id, id), Link(other.Id, id));
+            node.Hub.Connect(other.Id, other.Directory, Link(id, other.Id), Link(id, other.Id));
+        }
+
+        _nodes[id] = node;
+    }
+
+    private async Task<Partition> StartReplicaAsync(NodeId id, bool isRecovering = false) =>
+        await _nodes[id].StartAsync(Group, _ids, Config(_options.MinInsyncReplicas), isRecovering);
+
+    private static TopicConfig Config(int minInsyncReplicas) => new()
+    {
+        IsCompacted = false,
+        IsDeleted = true,
+        RetentionMs = -1,
+        RetentionBytes = -1,
+        SegmentBytes = 1 << 20,
+        SegmentMs = (long)TimeSpan.FromDays(7).TotalMilliseconds,
+        MaxMessageBytes = 1 << 20,
+        TimestampType = TimestampType.CreateTime,
+        TimestampBeforeMaxMs = long.MaxValue,
+        TimestampAfterMaxMs = long.MaxValue,
+        MinInsyncReplicas = minInsyncReplicas,
+        Durability = Durability.Fsync,
+    };
+
+    private sealed class Answer : IAppendSink
+    {
+        private readonly TaskCompletionSource<AppendResult> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<AppendResult> Task => _result.Task;
+
+        public void Appended(int slot, in AppendResult result) => _result.SetResult(result);
+    }
+}

@@ -1,0 +1,178 @@
+using Chronik.Model;
+using Chronik.Protocol.RecordBatches;
+using Xunit;
+
+namespace Chronik.Partitions.Tests.Cluster;
+
+/// <summary>A partition on three nodes: what one acknowledges the others have, whoever dies.</summary>
+public sealed class ReplicationTests
+{
+    [Fact]
+    public async Task What_is_acknowledged_is_on_every_replica_in_the_same_order()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = [];
+        for (int i = 0; i < 50; i++)
+        {
+            AppendResult result = await cluster.ProduceAsync($"{i}");
+            Assert.Equal(KafkaError.None, result.Error);
+            Assert.Equal(new KafkaOffset(i), result.BaseOffset);
+            values.Add($"{i}");
+        }
+
+        await cluster.AllShowAsync(values);
+    }
+
+    [Fact]
+    public async Task The_first_voter_leads_and_the_others_know_it()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        Partition leader = await cluster.LeaderAsync();
+        NodeId leads = cluster.NodeOf(leader);
+        await NodeFixture.UntilAsync(() => cluster.Ids.All(id => cluster.At(id).View.Leader == leads));
+        Assert.All(cluster.Ids, id => Assert.Equal(leader.View.Epoch, cluster.At(id).View.Epoch));
+        await NodeFixture.UntilAsync(() => cluster.Ids.All(
+            id => cluster[id].Hub.Leaders.Locate(cluster.Group) is { } location && location.Leader == leads && location.Isr.Length == 3));
+    }
+
+    [Fact]
+    public async Task When_the_leader_dies_another_one_goes_on_with_everything_that_was_acknowledged()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = [];
+        for (int round = 0; round < 3; round++)
+        {
+            for (int i = 0; i < 20; i++)
+            {
+                string value = $"{round}-{i}";
+                Assert.Equal(KafkaError.None, (await cluster.ProduceAsync(Idempotent(values.Count, value))).Error);
+                values.Add(value);
+            }
+
+            NodeId dead = cluster.NodeOf(await cluster.LeaderAsync());
+            await cluster.KillAsync(dead);
+            AppendResult next = await cluster.ProduceAsync(Idempotent(values.Count, $"after {round}"));
+            Assert.Equal((KafkaError.None, new KafkaOffset(values.Count)), (next.Error, next.BaseOffset));
+            values.Add($"after {round}");
+            await cluster.RestartAsync(dead);
+        }
+
+        await cluster.AllShowAsync(values);
+    }
+
+    [Fact]
+    public async Task After_all_nodes_died_at_once_nothing_acknowledged_is_missing()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: new ClusterOptions { CheckpointBytes = 4 << 10 });
+        List<string> values = [];
+        for (int i = 0; i < 100; i++)
+        {
+            string value = $"{i}-{new string('x', 100)}";
+            Assert.Equal(KafkaError.None, (await cluster.ProduceAsync(Idempotent(i, value))).Error);
+            values.Add(value);
+        }
+
+        foreach (NodeId id in cluster.Ids) await cluster.KillAsync(id);
+        foreach (NodeId id in cluster.Ids) await cluster.RestartAsync(id);
+        Assert.Equal(new KafkaOffset(100), (await cluster.ProduceAsync(Idempotent(100, "last"))).BaseOffset);
+        await cluster.AllShowAsync([.. values, "last"]);
+    }
+
+    [Fact]
+    public async Task A_duplicate_is_known_to_the_next_leader_too()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await cluster.ProduceAsync(Idempotent(0, "a"));
+        Assert.Equal(new KafkaOffset(1), (await cluster.ProduceAsync(Idempotent(1, "b"))).BaseOffset);
+        await cluster.KillAsync(cluster.NodeOf(await cluster.LeaderAsync()));
+        Assert.Equal(new KafkaOffset(1), (await cluster.ProduceAsync(Idempotent(1, "b"))).BaseOffset);
+        Assert.Equal(KafkaError.OutOfOrderSequenceNumber, (await cluster.ProduceAsync(Idempotent(7, "x"))).Error);
+        Assert.Equal(new KafkaOffset(2), (await cluster.ProduceAsync(Idempotent(2, "c"))).BaseOffset);
+        await cluster.AllShowAsync(["a", "b", "c"]);
+    }
+
+    [Fact]
+    public async Task A_leader_that_is_cut_off_acknowledges_nothing_shows_nothing_as_current_and_gives_way()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await cluster.ProduceAsync(Idempotent(0, "a"));
+        Partition old = await cluster.LeaderAsync();
+        NodeId oldNode = cluster.NodeOf(old);
+        cluster.Isolate(oldNode);
+        Task<AppendResult> lost = cluster.Begin(old, Idempotent(1, "lost").Build());
+
+        await NodeFixture.UntilAsync(() => !old.View.IsLeader);
+        Assert.Equal(KafkaError.NotLeaderOrFollower, (await lost.WaitAsync(NodeFixture.Patience)).Error);
+        Assert.Equal(new KafkaOffset(1), (await cluster.ProduceAsync(Idempotent(1, "b"))).BaseOffset);
+        Assert.Equal(new KafkaOffset(1), old.View.HighWatermark);
+
+        cluster.Isolate(oldNode, isCut: false);
+        await cluster.ProduceAsync(Idempotent(2, "c"));
+        await cluster.AllShowAsync(["a", "b", "c"]);
+        Assert.Equal(3, old.View.LogEndOffset.Value);
+    }
+
+    [Fact]
+    public async Task With_acks_1_the_leaders_own_disk_is_enough_and_with_acks_all_it_is_not()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await cluster.ProduceAsync("a");
+        Partition leader = await cluster.LeaderAsync();
+        NodeId leads = cluster.NodeOf(leader);
+        foreach (NodeId other in cluster.Ids.Where(id => id != leads)) cluster.Link(leads, other).Hold();
+        Task<AppendResult> all = cluster.Begin(leader, ReplicaCluster.Batch("b").Build());
+        AppendResult one = await cluster.AppendAsync(leader, ReplicaCluster.Batch("c").Build(), RequiredAcks.Leader);
+        Assert.Equal((KafkaError.None, new KafkaOffset(2)), (one.Error, one.BaseOffset));
+        Assert.False(all.IsCompleted);
+        foreach (NodeId other in cluster.Ids) cluster.Link(leads, other).LetGo();
+        await all.WaitAsync(NodeFixture.Patience);
+    }
+
+    [Fact]
+    public async Task Fewer_replicas_in_sync_than_asked_for_are_not_enough()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: new ClusterOptions { MinInsyncReplicas = 3 });
+        Assert.Equal(KafkaError.None, (await cluster.ProduceAsync("a")).Error);
+        Partition leader = await cluster.LeaderAsync();
+        NodeId dead = cluster.Ids.First(id => id != cluster.NodeOf(leader));
+        await cluster.KillAsync(dead);
+        await NodeFixture.UntilAsync(() => leader.View.Isr.Count == 2);
+        Assert.Equal(KafkaError.NotEnoughReplicas, (await cluster.AppendAsync(leader, ReplicaCluster.Batch("b").Build())).Error);
+        Assert.Equal(
+            KafkaError.None, (await cluster.AppendAsync(leader, ReplicaCluster.Batch("b").Build(), RequiredAcks.Leader)).Error);
+        await cluster.RestartAsync(dead);
+        Assert.Equal(KafkaError.None, (await cluster.ProduceAsync("c")).Error);
+        await cluster.AllShowAsync(["a", "b", "c"]);
+    }
+
+    [Fact]
+    public async Task An_append_that_fewer_replicas_hold_than_asked_for_is_said_to_be_one()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: new ClusterOptions { MinInsyncReplicas = 3 });
+        await cluster.ProduceAsync("a");
+        Partition leader = await cluster.LeaderAsync();
+        NodeId leads = cluster.NodeOf(leader);
+        NodeId[] others = [.. cluster.Ids.Where(id => id != leads)];
+        foreach (NodeId other in others) cluster.Link(leads, other).Hold();
+        Task<AppendResult> append = cluster.Begin(leader, ReplicaCluster.Batch("b").Build());
+        await cluster.AppendAsync(leader, ReplicaCluster.Batch("c").Build(), RequiredAcks.Leader); // So the one before is appended too.
+        await cluster.KillAsync(others[0]);
+        await NodeFixture.UntilAsync(() => leader.View.Isr.Count == 2);
+        cluster.Link(leads, others[1]).LetGo();
+        Assert.Equal(KafkaError.NotEnoughReplicasAfterAppend, (await append.WaitAsync(NodeFixture.Patience)).Error);
+    }
+
+    [Fact]
+    public async Task Deleted_records_stay_deleted_under_the_next_leader()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        for (int i = 0; i < 10; i++) await cluster.ProduceAsync($"{i}");
+        DeleteRecordsResult result = await (await cluster.LeaderAsync()).DeleteRecordsAsync(new KafkaOffset(4));
+        Assert.Equal(new DeleteRecordsResult(KafkaError.None, new KafkaOffset(4)), result);
+        await cluster.KillAsync(cluster.NodeOf(await cluster.LeaderAsync()));
+        Partition next = await cluster.LeaderAsync();
+        Assert.Equal(["4", "5", "6", "7", "8", "9"], NodeFixture.Values(next));
+    }
+
+    private static RecordBatchBuilder Idempotent(int sequence, string value) => ReplicaCluster.Idempotent(sequence, value);
+}

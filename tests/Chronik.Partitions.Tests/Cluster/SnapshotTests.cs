@@ -1,0 +1,103 @@
+using Chronik.Model;
+using Xunit;
+
+namespace Chronik.Partitions.Tests.Cluster;
+
+/// <summary>Replicas that lost something, or are too far behind for single entries.</summary>
+public sealed class SnapshotTests
+{
+    private static readonly NodeId Third = new(3);
+
+    [Fact]
+    public async Task A_follower_far_behind_gets_what_it_lacks_and_may_lead_afterwards()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = [];
+        await cluster.ProduceAllAsync(values, 20);
+        await cluster.KillAsync(Third);
+        await cluster.ProduceAllAsync(values, 30, bytes: 30_000);
+        await cluster.CheckpointAsync();
+        await cluster.ProduceAllAsync(values, 5);
+        await cluster.RestartAsync(Third);
+        await cluster.AllShowAsync(values);
+
+        await cluster.KillAsync(new NodeId(1));
+        await cluster.ProduceAllAsync(values, 1);
+        await cluster.KillAsync(new NodeId(2));
+        await cluster.RestartAsync(new NodeId(1));
+        AppendResult again = await cluster.ProduceAsync(ReplicaCluster.Idempotent(values.Count - 1, values[^1]));
+        Assert.Equal(new KafkaOffset(values.Count - 1), again.BaseOffset);
+        await cluster.AllShowAsync(values);
+    }
+
+    [Fact]
+    public async Task A_transfer_that_was_cut_off_goes_on_at_the_receivers_end()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = [];
+        await cluster.ProduceAllAsync(values, 1);
+        await cluster.KillAsync(Third);
+        await cluster.ProduceAllAsync(values, 60, bytes: 30_000);
+        await cluster.CheckpointAsync();
+        Partition third = await cluster.RestartAsync(Third);
+        await NodeFixture.UntilAsync(() => third.View.HighWatermark.Value > 1);
+        await cluster.KillAsync(cluster.NodeOf(await cluster.LeaderAsync()));
+        await cluster.AllShowAsync(values);
+        await cluster.ProduceAllAsync(values, 1);
+        await cluster.AllShowAsync(values);
+    }
+
+    [Fact]
+    public async Task A_replica_whose_whole_log_was_deleted_elsewhere_begins_where_the_others_do()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = [];
+        await cluster.ProduceAllAsync(values, 10);
+        await cluster.KillAsync(Third);
+        await cluster.ProduceAllAsync(values, 10);
+        await (await cluster.LeaderAsync()).DeleteRecordsAsync(new KafkaOffset(20));
+        await cluster.CheckpointAsync();
+        Partition third = await cluster.RestartAsync(Third);
+        await cluster.ProduceAllAsync(values, 1);
+        await NodeFixture.UntilAsync(() => third.View.HighWatermark.Value == 21);
+        Assert.Equal(values[20..], NodeFixture.Values(third));
+        Assert.Equal(new KafkaOffset(20), third.View.LogStartOffset);
+    }
+
+    [Fact]
+    public async Task A_wiped_replica_is_filled_again_and_then_votes()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = [];
+        await cluster.ProduceAllAsync(values, 20);
+        await cluster.CheckpointAsync();
+        Partition third = await cluster.WipeAsync(Third);
+        await cluster.ProduceAllAsync(values, 1);
+        await NodeFixture.UntilAsync(() => !third.View.IsRecovering);
+        await cluster.AllShowAsync(values);
+
+        await cluster.KillAsync(new NodeId(1));
+        await cluster.ProduceAllAsync(values, 1);
+        await cluster.AllShowAsync(values);
+    }
+
+    [Fact]
+    public async Task A_wiped_replica_elects_nobody_who_lacks_what_it_once_acknowledged()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = [];
+        await cluster.ProduceAllAsync(values, 5);
+        NodeId leads = cluster.NodeOf(await cluster.LeaderAsync());
+        NodeId[] others = [.. cluster.Ids.Where(id => id != leads)];
+        cluster.Isolate(others[0]);
+        await cluster.ProduceAllAsync(values, 1); // Held by the leader and the other one only.
+        await cluster.KillAsync(leads);
+        Partition wiped = await cluster.WipeAsync(others[1]);
+        cluster.Isolate(others[0], isCut: false);
+        await NodeFixture.UntilAsync(() => cluster[others[0]].Hub.IsAlive(others[1]) && cluster[others[1]].Hub.IsAlive(others[0]));
+        await cluster.RestartAsync(leads);
+        await cluster.ProduceAllAsync(values, 1);
+        await cluster.AllShowAsync(values);
+        await NodeFixture.UntilAsync(() => !wiped.View.IsRecovering);
+    }
+}
