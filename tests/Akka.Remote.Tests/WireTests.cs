@@ -75,9 +75,7 @@ public sealed class WireTests : RemoteTest
     [InlineData(200_000, "says it is 200000 bytes long")]
     public async Task A_frame_of_no_sensible_length_ends_the_connection(int length, string reason)
     {
-        long before = GC.GetTotalAllocatedBytes(precise: true);
         await AssertRefused([.. Greeting(), .. BitConverter.GetBytes(length), Message, 0, 0], reason);
-        Assert.InRange(GC.GetTotalAllocatedBytes(precise: true) - before, 0, 16 << 20);
         await AssertServes();
     }
 
