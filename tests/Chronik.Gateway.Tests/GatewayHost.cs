@@ -5,6 +5,8 @@ using Chronik.Model;
 using Chronik.Storage;
 using Chronik.Storage.Testing;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -48,7 +50,7 @@ internal sealed class GatewayHost : IAsyncDisposable
     public IPEndPoint Endpoint { get; }
 
     public static async Task<GatewayHost> StartAsync(
-        GatewayLimits? limits = null, bool onDisk = false, Action<IServiceCollection>? configure = null)
+        GatewayLimits? limits = null, bool onDisk = false, Action<IServiceCollection>? configure = null, bool withoutSocket = false)
     {
         string? folder = onDisk ? Directory.CreateTempSubdirectory("chronik-gateway-").FullName : null;
         IDisk disk = onDisk ? new FileDisk() : new MemoryDisk();
@@ -66,11 +68,23 @@ internal sealed class GatewayHost : IAsyncDisposable
         builder.WebHost.UseChronikKafkaTransport();
         configure?.Invoke(builder.Services);
         builder.Services.AddSingleton(new KafkaConnectionHandler(services, connections));
-        builder.WebHost.ConfigureKestrel(options => options.UseChronikKafka(new IPEndPoint(IPAddress.Loopback, 0)));
+        builder.WebHost.ConfigureKestrel(options =>
+        {
+            var any = new IPEndPoint(IPAddress.Loopback, 0);
+            if (!withoutSocket) options.UseChronikKafka(any);
+            else options.Listen(any, listener => HideSockets(listener).UseConnectionHandler<KafkaConnectionHandler>());
+        });
         WebApplication application = builder.Build();
         await application.StartAsync();
         return new GatewayHost(application, system, node, services, metrics, buffers, log, folder);
     }
+
+    /// <summary>What a transport looks like that has no socket: TLS, or one in memory.</summary>
+    private static IConnectionBuilder HideSockets(IConnectionBuilder listener) => listener.Use(next => connection =>
+    {
+        connection.Features.Set<IConnectionSocketFeature>(null);
+        return next(connection);
+    });
 
     public Task<KafkaClient> ConnectAsync() => KafkaClient.ConnectAsync(Endpoint);
 
