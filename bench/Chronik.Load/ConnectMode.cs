@@ -7,7 +7,7 @@ internal static class ConnectMode
 {
     public static Report Run(LoadOptions options)
     {
-        var before = options.Pid == 0 ? 0 : ProcessUsage.ResidentMiB(options.Pid);
+        var before = options.Pids.Length == 0 ? 0 : options.Pids.Sum(ProcessUsage.ResidentMiB);
         var start = Stopwatch.GetTimestamp();
         var connections = new List<Connection>();
         for (var i = 0; i < options.Connections; i++)
@@ -20,9 +20,9 @@ internal static class ConnectMode
         var report = new Report { ["mode"] = "connect", ["connections"] = options.Connections };
         report["connect_s"] = Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3);
         Thread.Sleep(options.Duration);
-        if (options.Pid != 0)
+        if (options.Pids.Length > 0)
         {
-            var held = ProcessUsage.ResidentMiB(options.Pid);
+            var held = options.Pids.Sum(ProcessUsage.ResidentMiB);
             report["rss_before_mib"] = Math.Round(before, 1);
             report["rss_held_mib"] = Math.Round(held, 1);
             report["kib_each"] = Math.Round((held - before) * 1024 / options.Connections, 1);

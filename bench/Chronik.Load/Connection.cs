@@ -15,9 +15,9 @@ internal sealed class Connection : IDisposable
     {
     }
 
-    public Connection(string host, int port)
+    public Connection(string host, int port, int timeoutMs = 30_000)
     {
-        _socket.SendTimeout = _socket.ReceiveTimeout = 30_000;
+        _socket.SendTimeout = _socket.ReceiveTimeout = timeoutMs;
         _socket.Connect(host, port);
     }
 
@@ -55,24 +55,25 @@ internal sealed class Connection : IDisposable
     /// <summary>Makes sure that the topic is there and that each of its partitions has a leader; returns how many it has.</summary>
     public int EnsureTopic(LoadOptions options)
     {
-        if (Leaders(options.Topic) is { Length: > 0 } there && !there.Contains(-1))
+        if (Locate(options.Topic).Leaders is { Length: > 0 } there && !there.Contains(-1))
         {
             return there.Length;
         }
 
-        CreateTopics([options.Topic], options.Partitions, options.Configs);
+        CreateTopics([options.Topic], options.Partitions, options.Configs, options.Replicas);
         var partitions = AwaitLeaders(options.Topic);
         // A leader that metadata names may still have to learn that it leads.
         Thread.Sleep(500);
         return partitions;
     }
 
-    public void CreateTopics(IReadOnlyList<string> names, int partitions, IReadOnlyList<(string Key, string Value)> configs)
+    public void CreateTopics(
+        IReadOnlyList<string> names, int partitions, IReadOnlyList<(string Key, string Value)> configs, short replicas = 1)
     {
         var request = new RequestWriter(Api.CreateTopics, 4).Int32(names.Count);
         foreach (var name in names)
         {
-            request.String(name).Int32(partitions).Int16(1).Int32(0).Int32(configs.Count);
+            request.String(name).Int32(partitions).Int16(replicas).Int32(0).Int32(configs.Count);
             foreach (var (key, value) in configs)
             {
                 request.String(key).String(value);
@@ -98,7 +99,7 @@ internal sealed class Connection : IDisposable
     {
         for (var start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(30); Thread.Sleep(5))
         {
-            if (Leaders(topic) is { Length: > 0 } leaders && !leaders.Contains(-1))
+            if (Locate(topic).Leaders is { Length: > 0 } leaders && !leaders.Contains(-1))
             {
                 return leaders.Length;
             }
@@ -155,16 +156,15 @@ internal sealed class Connection : IDisposable
         throw new LoadException($"InitProducerId: error {error}");
     }
 
-    /// <summary>The leader of each partition, -1 for none; empty for a topic that is not there.</summary>
-    private int[] Leaders(string topic)
+    /// <summary>The brokers, and the leader of each partition, -1 for none; no partitions for a topic that is not there.</summary>
+    public (Dictionary<int, (string Host, int Port)> Brokers, int[] Leaders) Locate(string topic)
     {
+        var known = new Dictionary<int, (string, int)>();
         var response = new ResponseReader(Ask(new RequestWriter(Api.Metadata, 4).Int32(1).String(topic).Int8(0)));
         response.Int32();
         for (var brokers = response.Int32(); brokers > 0; brokers--)
         {
-            response.Int32();
-            response.String();
-            response.Int32();
+            known[response.Int32()] = (response.String()!, response.Int32());
             response.String();
         }
 
@@ -173,7 +173,7 @@ internal sealed class Connection : IDisposable
         response.Int32();
         if (response.Int16() != 0)
         {
-            return [];
+            return (known, []);
         }
 
         response.String();
@@ -189,7 +189,7 @@ internal sealed class Connection : IDisposable
             response.Skip(4 * response.Int32());
         }
 
-        return leaders;
+        return (known, leaders);
     }
 
     private void Fill(int count)

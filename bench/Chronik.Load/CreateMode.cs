@@ -10,7 +10,7 @@ internal static class CreateMode
         using var connection = new Connection(options);
         var names = Enumerable.Range(0, options.Topics).Select(i => $"{options.Topic}-{i}").ToArray();
         var start = Stopwatch.GetTimestamp();
-        connection.CreateTopics(names, options.Partitions, options.Configs);
+        connection.CreateTopics(names, options.Partitions, options.Configs, options.Replicas);
         foreach (var name in names)
         {
             connection.AwaitLeaders(name);

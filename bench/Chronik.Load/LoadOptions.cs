@@ -12,10 +12,12 @@ internal sealed class LoadOptions
           e2e       one record at a time, due at fixed times: time to its acknowledgement and to its arrival at a reader
           connect   opens connections, asks one question on each, holds them
           create    creates topics and waits until every partition has a leader
+          gap       small appends to each partition, a command in the middle: longest time without a successful append
         options
           -b HOST:PORT       broker (127.0.0.1:9092)
           --topic NAME       topic, created when missing (load); create: the beginning of the names
           --partitions N     partitions of a topic that is created (6)
+          --replicas N       replicas of each (1)
           --topics N         create: how many (1)
           --config K=V       a setting for topics that are created; may be repeated
           --seconds S        how long (10)
@@ -28,7 +30,8 @@ internal sealed class LoadOptions
           --acks N           -1, 0 or 1 (-1)
           --idempotent       stamp producer id and sequences
           --max-bytes N      fetch: at most so much in a response, a sixth of it a partition (6 MiB)
-          --pid N            the broker's process: adds its CPU seconds and memory
+          --pid N[,N]        the brokers' processes: adds their CPU seconds and memory, all together
+          --exec COMMAND     gap: run with sh after a third of the time; {leader} stands for the leader of partition 0
         """;
 
     public string Mode { get; private init; } = string.Empty;
@@ -40,6 +43,8 @@ internal sealed class LoadOptions
     public string Topic { get; set; } = "load";
 
     public int Partitions { get; private set; } = 6;
+
+    public short Replicas { get; private set; } = 1;
 
     public int Topics { get; private set; } = 1;
 
@@ -65,7 +70,9 @@ internal sealed class LoadOptions
 
     public int MaxBytes { get; private set; } = 6 << 20;
 
-    public int Pid { get; private set; }
+    public int[] Pids { get; private set; } = [];
+
+    public string Command { get; private set; } = string.Empty;
 
     public static LoadOptions Parse(string[] args)
     {
@@ -99,6 +106,7 @@ internal sealed class LoadOptions
                 break;
             case "--topic": Topic = value; break;
             case "--partitions": Partitions = Int(value); break;
+            case "--replicas": Replicas = (short)Int(value); break;
             case "--topics": Topics = Int(value); break;
             case "--seconds": Duration = TimeSpan.FromSeconds(double.Parse(value, CultureInfo.InvariantCulture)); break;
             case "--requests": Requests = Int(value); break;
@@ -109,7 +117,8 @@ internal sealed class LoadOptions
             case "--rate": Rate = double.Parse(value, CultureInfo.InvariantCulture); break;
             case "--acks": Acks = (short)Int(value); break;
             case "--max-bytes": MaxBytes = Int(value); break;
-            case "--pid": Pid = Int(value); break;
+            case "--pid": Pids = [.. value.Split(',').Select(Int)]; break;
+            case "--exec": Command = value; break;
             default: throw new FormatException($"unknown option {name}");
         }
     }

@@ -7,14 +7,9 @@ internal static class ProcessUsage
 {
     private const double TicksPerSecond = 100;
 
-    /// <summary>Seconds of user and system time since the process began; 0 for no process.</summary>
+    /// <summary>Seconds of user and system time since the process began.</summary>
     public static double Cpu(int pid)
     {
-        if (pid == 0)
-        {
-            return 0;
-        }
-
         // The second field is the command in brackets and may hold spaces: count from behind it. utime is field 14, stime 15.
         var stat = File.ReadAllText($"/proc/{pid}/stat");
         var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');

@@ -3,18 +3,28 @@ using System.Diagnostics;
 
 namespace Chronik.Load;
 
-/// <summary>One batch to every partition in each request. Each connection has a thread that sends and one that receives.</summary>
+/// <summary>
+/// One batch to every partition of a leader in each request. Each connection, of which there are some to each leader, has a thread that
+/// sends and one that receives.
+/// </summary>
 internal static class ProduceMode
 {
     public static Report Run(LoadOptions options)
     {
-        int partitions;
+        Lane[] lanes;
         using (var admin = new Connection(options))
         {
-            partitions = admin.EnsureTopic(options);
+            admin.EnsureTopic(options);
+            var (brokers, leaders) = admin.Locate(options.Topic);
+            var led = Enumerable.Range(0, leaders.Length).GroupBy(partition => leaders[partition]).ToList();
+            lanes =
+            [
+                .. from leader in led
+                   from _ in Enumerable.Range(0, options.Connections)
+                   select new Lane(options, brokers[leader.Key], [.. leader], leaders.Length),
+            ];
         }
 
-        var lanes = Enumerable.Range(0, options.Connections).Select(_ => new Lane(options, partitions)).ToArray();
         var start = Stopwatch.GetTimestamp();
         foreach (var lane in lanes)
         {
@@ -47,9 +57,9 @@ internal static class ProduceMode
         return report;
     }
 
-    private sealed class Lane(LoadOptions options, int partitions)
+    private sealed class Lane(LoadOptions options, (string Host, int Port) leader, int[] partitions, int ofAll)
     {
-        private readonly Connection _connection = new(options);
+        private readonly Connection _connection = new(leader.Host, leader.Port);
         private readonly SemaphoreSlim _window = new(options.InFlight);
         private readonly BlockingCollection<long> _due = [];
         private readonly List<Thread> _threads = [];
@@ -89,7 +99,7 @@ internal static class ProduceMode
             var (id, epoch) = _producer;
             var batch = RecordBatches.Build(options.BatchRecords, options.RecordSize, id, epoch, out _);
             var frame = Request(batch, out var batchesAt);
-            var pacer = options.Rate > 0 ? new Pacer(options.Rate / options.Connections / partitions / options.BatchRecords) : null;
+            var pacer = options.Rate > 0 ? new Pacer(options.Rate / options.Connections / ofAll / options.BatchRecords) : null;
             var end = Stopwatch.GetTimestamp() + (long)(options.Duration.TotalSeconds * Stopwatch.Frequency);
             var sequence = 0;
             _batchLength = batch.Length;
@@ -189,11 +199,11 @@ internal static class ProduceMode
         private byte[] Request(byte[] batch, out int[] batchesAt)
         {
             var request = new RequestWriter(Api.Produce, 8).String(null).Int16(options.Acks).Int32(30_000).Int32(1);
-            request.String(options.Topic).Int32(partitions);
-            batchesAt = new int[partitions];
-            for (var p = 0; p < partitions; p++)
+            request.String(options.Topic).Int32(partitions.Length);
+            batchesAt = new int[partitions.Length];
+            for (var p = 0; p < partitions.Length; p++)
             {
-                request.Int32(p).Bytes(batch);
+                request.Int32(partitions[p]).Bytes(batch);
                 batchesAt[p] = request.Position - batch.Length;
             }
 

@@ -26,6 +26,7 @@ Func<LoadOptions, Report>? mode = options.Mode switch
     "e2e" => EndToEndMode.Run,
     "connect" => ConnectMode.Run,
     "create" => CreateMode.Run,
+    "gap" => GapMode.Run,
     _ => null,
 };
 if (mode is null)
@@ -36,17 +37,17 @@ if (mode is null)
 
 try
 {
-    var broker = ProcessUsage.Cpu(options.Pid);
+    var broker = options.Pids.Sum(ProcessUsage.Cpu);
     var client = ProcessUsage.Cpu(Environment.ProcessId);
     var start = Stopwatch.GetTimestamp();
     var report = mode(options);
     report["wall_s"] = Math.Round(Stopwatch.GetElapsedTime(start).TotalSeconds, 3);
     report["client_cpu_s"] = Math.Round(ProcessUsage.Cpu(Environment.ProcessId) - client, 2);
-    if (options.Pid != 0)
+    if (options.Pids.Length > 0 && options.Command.Length == 0)
     {
-        var cpu = ProcessUsage.Cpu(options.Pid) - broker;
+        var cpu = options.Pids.Sum(ProcessUsage.Cpu) - broker;
         report["broker_cpu_s"] = Math.Round(cpu, 2);
-        report["broker_rss_mib"] = Math.Round(ProcessUsage.ResidentMiB(options.Pid), 1);
+        report["broker_rss_mib"] = Math.Round(options.Pids.Sum(ProcessUsage.ResidentMiB), 1);
         if (report.TryGetValue("mb", out var mb) && mb is double megabytes and > 0)
         {
             report["broker_cpu_s_per_gb"] = Math.Round(cpu / (megabytes / 1000), 3);

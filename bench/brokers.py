@@ -1,0 +1,165 @@
+"""The brokers that `run` measures: how each is started, asked and stopped."""
+import json
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LOAD = os.path.join(ROOT, "bench/Chronik.Load/bin/Release/net10.0/load")
+CHRONIK = os.path.join(ROOT, "src/Chronik.Server/bin/Release/net10.0/chronik")
+OURS, CACHE, FSYNC = "chronik", "kafka", "kafka-fsync"
+
+
+def answers(port, topic=None, brokers=1):
+    """Whether a Metadata request is answered with so many brokers, and every partition of the topic has a leader."""
+    name = b"" if topic is None else topic.encode()
+    topics = struct.pack(">i", 0) if topic is None else struct.pack(">ih", 1, len(name)) + name
+    body = struct.pack(">hhih", 3, 4, 1, 5) + b"bench" + topics + b"\0"
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as s:
+            s.sendall(struct.pack(">i", len(body)) + body)
+            frame = s.makefile("rb")
+            rest = frame.read(struct.unpack(">i", frame.read(4))[0])[8:]
+    except (OSError, struct.error):
+        return False
+
+    def take(form):
+        nonlocal rest
+        size = struct.calcsize(form)
+        values, rest = struct.unpack(form, rest[:size]), rest[size:]
+        return values[0] if len(values) == 1 else values
+
+    def skip(form, size):
+        nonlocal rest
+        count = take(form)
+        rest = rest[max(0, count) * size:]
+
+    found = take(">i")
+    for _ in range(found):
+        take(">i"), skip(">h", 1), take(">i"), skip(">h", 1)
+    if found < brokers or topic is None:
+        return found >= brokers
+    skip(">h", 1)
+    take(">ii")
+    if take(">h") != 0:
+        return False
+    skip(">h", 1)
+    take(">b")
+    for _ in range(take(">i")):
+        error, _, leader = take(">hii")
+        if error != 0 or leader < 0:
+            return False
+        for _ in range(2):
+            skip(">i", 4)
+    return True
+
+
+def load(name, port, pids, arguments):
+    """Runs the load generator and returns what it reports; nothing when it failed."""
+    command = [LOAD, arguments[0], "-b", f"127.0.0.1:{port}", "--pid", ",".join(map(str, pids)), *map(str, arguments[1:])]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if not run.stdout:
+        print(f"  {name}: {' '.join(map(str, arguments))}: {run.stderr.strip()}", file=sys.stderr)
+        return {}
+    result = json.loads(run.stdout)
+    if result.get("errors"):
+        print(f"  {name}: {' '.join(map(str, arguments))}: {run.stdout.strip()}", file=sys.stderr)
+    return result
+
+
+class Broker:
+    """One broker: its command, its folder, its process."""
+
+    def __init__(self, name, folder, port, command):
+        self.name, self.folder, self.port, self.command = name, folder, port, command
+        self.process = None
+
+    def start(self, topic=None):
+        """Starts the process and returns the seconds until it answers."""
+        self.launch()
+        return self.ready(topic)
+
+    def launch(self):
+        self.began = time.monotonic()
+        with open(os.path.join(self.folder, "output.txt"), "ab") as output:
+            self.process = subprocess.Popen(self.command, cwd=self.folder, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+
+    def ready(self, topic=None, brokers=1):
+        began = self.began
+        while not answers(self.port, topic, brokers):
+            if self.process.poll() is not None or time.monotonic() - began > 120:
+                with open(os.path.join(self.folder, "output.txt"), errors="replace") as output:
+                    sys.exit(f"{self.name} did not start:\n" + "".join(output.readlines()[-20:]))
+            time.sleep(0.002)
+        return time.monotonic() - began
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process is not None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+            self.process = None
+
+    def load(self, *arguments):
+        return load(self.name, self.port, [self.process.pid], arguments)
+
+    def cpu(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self):
+        return next(int(line.split()[1]) for line in open(f"/proc/{self.process.pid}/status") if line.startswith("VmRSS:")) / 1024
+
+
+def chronik(options, folder, port):
+    os.makedirs(folder)
+    command = [options.chronik, "--data", os.path.join(folder, "data"), "--kafka", f"127.0.0.1:{port}", "--http", f"127.0.0.1:{port + 1}"]
+    return Broker(OURS, folder, port, command)
+
+
+def kafka(name, home, folder, port, fsync):
+    return kafka_nodes(name, home, folder, port, 1, ["log.flush.interval.messages=1"] if fsync else [])[0]
+
+
+def kafka_nodes(name, home, folder, port, count, more=()):
+    """Kafka's brokers, each a controller too; they take two ports each."""
+    java = ["java", "-cp", os.path.join(home, "libs", "*")]
+    tool = java + ["kafka.tools.StorageTool"]
+    cluster = subprocess.run(tool + ["random-uuid"], capture_output=True, text=True, check=True).stdout.split()[-1]
+    voters = ",".join(f"{node}@127.0.0.1:{port + 2 * node - 1}" for node in range(1, count + 1))
+    majority = count // 2 + 1
+    nodes = []
+    for node in range(1, count + 1):
+        own, at = os.path.join(folder, str(node)), port + 2 * node - 2
+        os.makedirs(own)
+        settings = {
+            "process.roles": "broker,controller",
+            "node.id": node,
+            "controller.quorum.voters": voters,
+            "controller.listener.names": "CONTROLLER",
+            "listeners": f"PLAINTEXT://127.0.0.1:{at},CONTROLLER://127.0.0.1:{at + 1}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{at}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": os.path.join(own, "data"),
+            "min.insync.replicas": majority,
+            "offsets.topic.replication.factor": count,
+            "transaction.state.log.replication.factor": count,
+            "transaction.state.log.min.isr": majority,
+            "share.coordinator.state.topic.replication.factor": count,
+            "share.coordinator.state.topic.min.isr": majority,
+        }
+        path = os.path.join(own, "server.properties")
+        with open(path, "w") as file:
+            file.writelines(f"{key}={value}\n" for key, value in settings.items())
+            file.writelines(f"{setting}\n" for setting in more)
+        subprocess.run(tool + ["format", "-t", cluster, "-c", path], check=True, capture_output=True)
+        server = java[:1] + ["-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"] + java[1:] + ["kafka.Kafka", path]
+        nodes.append(Broker(name, own, at, server))
+    return nodes

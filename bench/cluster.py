@@ -1,0 +1,141 @@
+"""The rows of `run` about a cluster: three nodes of ours and three brokers of Kafka, with three replicas of everything."""
+import os
+import signal
+import sys
+import time
+
+from brokers import CACHE, OURS, Broker, kafka_nodes, load
+
+ROWS = ["cluster-produce", "cluster-open", "cluster-failover", "cluster-idle", "cluster-create"]
+NODES = 3
+
+
+class Cluster:
+    """Three brokers that are measured as one."""
+
+    def __init__(self, name, nodes):
+        self.name, self.nodes = name, nodes
+
+    def start(self):
+        """Starts all of them and returns the seconds until each knows all."""
+        began = time.monotonic()
+        for node in self.nodes:
+            if node.process is None:
+                node.launch()
+        for node in self.nodes:
+            node.ready(brokers=NODES)
+        return time.monotonic() - began
+
+    def load(self, *arguments):
+        return load(self.name, self.nodes[0].port, [node.process.pid for node in self.nodes], arguments)
+
+    def gap(self, *arguments):
+        """As load, and the leader of partition 0 is killed on the way; starts it again."""
+        cases = " ".join(f"{at}) kill -9 {node.process.pid};;" for at, node in enumerate(self.nodes, 1))
+        result = self.load("gap", *arguments, "--exec", f"case {{leader}} in {cases} esac")
+        for node in self.nodes:
+            if node.process.poll() is not None:
+                node.process = None
+        self.start()
+        return result
+
+    def cpu(self):
+        return [node.cpu() for node in self.nodes]
+
+
+def chronik_nodes(options, folder, port):
+    """Ours take three ports each: for clients, health, and each other."""
+    def address(node, which):
+        return f"127.0.0.1:{port + 3 * (node - 1) + which}"
+
+    nodes = []
+    for node in range(1, NODES + 1):
+        own = os.path.join(folder, str(node))
+        os.makedirs(own)
+        command = [options.chronik, "--node-id", str(node), "--data", os.path.join(own, "data"), "--kafka", address(node, 0)]
+        command += ["--http", address(node, 1), "--akka", address(node, 2), "--bootstrap-expect", str(NODES)]
+        for seed in range(1, NODES + 1):
+            command += ["--seed", address(seed, 2)]
+        command += ["--set", "chronik.broker.min.insync.replicas=2"]
+        nodes.append(Broker(OURS, own, port + 3 * (node - 1), command))
+    return nodes
+
+
+def measure(options, rows, home, work, brokers, table):
+    def progress(text):
+        print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr)
+
+    clusters = [Cluster(OURS, chronik_nodes(options, os.path.join(work, "ours-3"), options.port))]
+    if home:
+        clusters.append(Cluster(CACHE, kafka_nodes(CACHE, home, os.path.join(work, "kafka-3"), options.port + 3 * NODES, NODES)))
+    for cluster in clusters:
+        brokers.extend(cluster.nodes)
+    progress("starting clusters")
+    for cluster in clusters:
+        cluster.start()
+
+    rf = ("--replicas", NODES)
+    if {"cluster-produce", "cluster-open"} & set(rows):
+        progress("cluster: warming up")
+        for cluster in clusters:
+            cluster.load("produce", "--topic", "six", *rf, "--seconds", options.warm)
+
+    def turns(row, text, run):
+        if row in rows:
+            for turn in range(options.rounds):
+                progress(f"cluster: {text} ({turn + 1} of {options.rounds})")
+                for cluster in clusters:
+                    run(cluster)
+
+    fastest = {}
+
+    def produce(cluster):
+        label = "3 nodes: produce, 6 partitions"
+        r = cluster.load("produce", "--topic", "six", "--seconds", options.seconds)
+        fastest[cluster.name] = max(fastest.get(cluster.name, 0), r.get("mb_s", 0))
+        table.add(label, "MB/s", cluster.name, r.get("mb_s"), cache=(">=", 1.5))
+        table.add(label + ": CPU of all brokers", "s/GB", cluster.name, r.get("broker_cpu_s_per_gb"), cache=("<=", 0.5))
+        table.add(label + ": ack p99", "ms", cluster.name, r.get("p99_ms"))
+
+    def half_load(cluster):
+        # Records of 1,033 bytes on the wire.
+        rate = int(fastest.get(cluster.name, 0) / 2 * 1e6 / 1033)
+        if rate > 0:
+            r = cluster.load("produce", "--topic", "six", "--rate", rate, "--seconds", options.seconds)
+            table.add("3 nodes: ack p99 at half load", "ms", cluster.name, r.get("p99_ms"), absolute=("<=", 50))
+
+    def open_loop(cluster):
+        r = cluster.load("produce", "--topic", "six", "--rate", 10000, "--seconds", options.seconds)
+        table.add("3 nodes: open loop 10 MB/s: ack p50", "ms", cluster.name, r.get("p50_ms"))
+        table.add("3 nodes: open loop 10 MB/s: ack p99", "ms", cluster.name, r.get("p99_ms"), cache=("<=", 1.5))
+
+    def failover(cluster):
+        r = cluster.gap("--topic", "gap", "--partitions", 30, *rf, "--seconds", options.failover)
+        table.add("leader killed: longest time without an append", "ms", cluster.name, r.get("victim_ms"), cache=("<=", 0.1), absolute=("<=", 3000))
+        table.add("leader killed: partitions of others", "ms", cluster.name, r.get("other_ms"), absolute=("<=", 100))
+
+    turns("cluster-produce", "produce, 6 partitions", produce)
+    turns("cluster-produce", "half load", half_load)
+    turns("cluster-open", "open loop", open_loop)
+    turns("cluster-failover", "leader killed", failover)
+
+    if "cluster-idle" in rows:
+        progress("cluster: 1,000 partitions")
+        for cluster in clusters:
+            cluster.load("create", "--topic", "idle", "--topics", 100, "--partitions", 10, *rf)
+        time.sleep(20)
+        for cluster in clusters:
+            before = cluster.cpu()
+            time.sleep(10)
+            for first, last in zip(before, cluster.cpu()):
+                table.add("idle with 1,000 partitions: CPU of a node", "% of a core", cluster.name, (last - first) * 10, absolute=("<=", 2))
+            for node in cluster.nodes:
+                table.add("idle with 1,000 partitions: memory of a node", "MiB", cluster.name, node.memory(), absolute=("<=", 200))
+
+    if "cluster-create" in rows:
+        progress("cluster: 3,000 partitions")
+        for cluster in clusters:
+            r = cluster.load("create", "--topic", "many", "--topics", 300, "--partitions", 10, *rf)
+            table.add("3,000 partitions created and led", "s", cluster.name, r.get("led_s"), absolute=("<=", 10))
+    for node in brokers:
+        node.stop(signal.SIGKILL)
