@@ -67,16 +67,24 @@ public sealed partial class RaftCore
         return _memberships.TruncateFrom(index);
     }
 
+    private void Installing(LogIndex index, Term term)
+    {
+        if (index <= CommitIndex || Role == RaftRole.Leader || LastIndex <= index || _log.Holds(index, term)) return;
+        if (TruncateFrom(index.Next)) FormQuorum();
+    }
+
     /// <summary>
     /// A snapshot replaced the state machine (Raft paper, section 7). What the log holds behind it stays when the log knows the snapshot's
     /// last entry; otherwise the whole log gives way.
     /// </summary>
     private void Installed(LogIndex index, Term term, KafkaOffset next, Membership membership)
     {
-        if (index <= CommitIndex || Role == RaftRole.Leader) return;
+        if (index <= CommitIndex) return;
         Wake(speak: true);
         if (term > Term) BecomeFollower(term, NodeId.None);
+        bool first = !HasCommittedInTerm;
         bool keeps = _log.Holds(index, term);
+        Invariant.Require(keeps || Role != RaftRole.Leader); // A leader holds whatever is committed.
         if (keeps)
         {
             _log.MarkApplied(index);
@@ -95,6 +103,13 @@ public sealed partial class RaftCore
         CommitIndex = index;
         if (DurableIndex < index) DurableIndex = index;
         FormQuorum();
+        if (Role == RaftRole.Leader)
+        {
+            if (first && HasCommittedInTerm) AdmitReads();
+            ContinueMembershipChange();
+            return;
+        }
+
         if (!Leader.IsSome) return;
         RaftMessage toLeader = new() { Kind = MessageKind.Append, From = Leader, To = _self, Term = Term };
         Reply(toLeader, MessageKind.AppendReply, index: index);

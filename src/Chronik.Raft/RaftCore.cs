@@ -181,6 +181,9 @@ public sealed partial class RaftCore
             case RaftInput.InputKind.SnapshotSent:
                 SnapshotSent(input.Node, input.Ok);
                 break;
+            case RaftInput.InputKind.Installing:
+                Installing(input.Index, input.Term);
+                break;
             case RaftInput.InputKind.Installed:
                 Installed(input.Index, input.Term, input.NextOffset, input.Membership!);
                 break;

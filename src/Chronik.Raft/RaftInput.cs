@@ -23,6 +23,7 @@ public readonly struct RaftInput
         TransferTo,
         ChangeMembership,
         SnapshotSent,
+        Installing,
         Installed,
         PeerLost,
         PeerBack,
@@ -95,7 +96,17 @@ public readonly struct RaftInput
     public static RaftInput SnapshotSent(NodeId peer, bool ok) => new(InputKind.SnapshotSent) { Node = peer, Ok = ok };
 
     /// <summary>
-    /// This node's state machine was replaced by a snapshot, durably: everything up to <paramref name="index"/> is applied.
+    /// A snapshot is complete, and about to be made durable. What this log holds behind it and contradicts it gives way first: if the step
+    /// has a write, the snapshot becomes durable only after that write. Otherwise a restart could find the snapshot, and behind it entries
+    /// that never followed it.
+    /// </summary>
+    /// <param name="index">The last entry that the snapshot covers.</param>
+    /// <param name="term">That entry's term.</param>
+    public static RaftInput Installing(LogIndex index, Term term) => new(InputKind.Installing) { Index = index, Term = term };
+
+    /// <summary>
+    /// This node's state machine was replaced by a snapshot, durably: everything up to <paramref name="index"/> is applied. Ignored
+    /// when <see cref="RaftCore.CommitIndex"/> has come as far meanwhile. Comes after <see cref="Installing"/>.
     /// </summary>
     /// <param name="index">The last entry that the snapshot covers.</param>
     /// <param name="term">That entry's term.</param>

@@ -15,7 +15,6 @@ internal sealed class Chaos
     private readonly Dictionary<(int Reader, ulong Id), LogIndex> _reads = [];
     private LogIndex _acknowledged;
     private ulong _readId;
-    private int? _wiped;
 
     public Chaos(int seed, int members, bool withWipes, PlantedFault fault)
     {
@@ -186,8 +185,7 @@ internal sealed class Chaos
     /// <summary>One disk at a time: whoever lost it has recovered before the next one does.</summary>
     private void MaybeWipe(Member member)
     {
-        if (_wiped is { } before && _network[before].Core.IsRecovering) return;
-        _wiped = member.Id.Value;
+        if (_network.Members.Values.Any(other => other.IsRecoveringOnDisk)) return;
         member.Wipe();
         _network.InFlight.RemoveAll(message => message.To == member.Id || message.From == member.Id); // As links do.
         Restarted(member);

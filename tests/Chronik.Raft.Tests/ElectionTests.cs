@@ -135,6 +135,18 @@ public sealed class ElectionTests
         Assert.Equal(MessageFlags.None, Assert.Single(member.Outbox).Flags);
     }
 
+    [Fact]
+    public void A_vote_that_is_never_written_would_be_given_twice()
+    {
+        Member member = new(Options(3) with { PlantedFault = PlantedFault.ForgetVote }, 1, 2, 3);
+        member.Step(RaftInput.Receive(Vote(1, One)));
+        member.FinishAllWrites();
+        member.Crash();
+        member.Step(RaftInput.Receive(Vote(1, Two)));
+        member.FinishAllWrites();
+        Assert.False(Assert.Single(member.Outbox).Has(MessageFlags.Rejected));
+    }
+
     [Theory]
     [InlineData(1, 9, false)]
     [InlineData(2, 1, false)]

@@ -58,6 +58,9 @@ internal sealed class Member
 
     public IReadOnlyList<LogEntry> Disk => _disk;
 
+    /// <summary>What a restart would find; a member may have recovered already, but not durably.</summary>
+    public bool IsRecoveringOnDisk => _isRecovering;
+
     /// <summary>Applies what is committed at once.</summary>
     public bool AutoApply { get; set; }
 
@@ -120,6 +123,8 @@ internal sealed class Member
     {
         Checkpointed snapshot = sender._checkpoint;
         if (snapshot.Index <= Core.CommitIndex) return;
+        Step(RaftInput.Installing(snapshot.Index, snapshot.Term));
+        if (Effects.HasWrite) FinishAllWrites();
         _checkpoint = snapshot;
         _disk.RemoveAll(entry => entry.Index <= snapshot.Index);
         Step(RaftInput.Installed(snapshot.Index, snapshot.Term, snapshot.NextOffset, snapshot.Membership));
@@ -172,9 +177,14 @@ internal sealed class Member
         LogIndex from = message.LoadFrom;
         int count = Math.Min(message.LoadCount, 5); // This shell's byte limit.
         List<LogEntry> entries = [.. _disk.Where(entry => entry.Index >= from && entry.Index < from + count)];
-        Assert.True(entries.Count > 0 && entries[0].Index == from, "asked to load what is not on disk");
+        Assert.True(entries.Count > 0 && entries[0].Index == from, $"asked to load from {from} what is not on disk: {Describe()}");
         return message with { Entries = entries, LoadFrom = LogIndex.Zero, LoadCount = 0 };
     }
+
+    private string Describe() =>
+        $"checkpoint {_checkpoint.Index}, disk [{string.Join(' ', _disk.Select(entry => entry.Index))}], "
+        + $"log {Core.FirstIndex}..{Core.LastIndex}, applied {Core.AppliedIndex}, "
+        + $"durable {Core.DurableIndex}, writes [{string.Join(' ', _writes.Select(w => w.Number))}]";
 
     private void Forget()
     {

@@ -106,7 +106,10 @@ internal sealed class Network
             Tick();
         }
 
-        throw new InvalidOperationException("nobody was elected");
+        throw new InvalidOperationException("nobody was elected: " + string.Join("; ", Members.Values.Select(member =>
+            $"{member.Id} {member.Core.Role} term {member.Core.Term} {member.Core.Membership} last {member.Core.LastIndex} "
+            + $"commit {member.Core.CommitIndex}"
+            + $" {(member.Core.IsRecovering ? "recovering" : "")} {(member.Core.IsAsleep ? "asleep" : "")}")));
     }
 
     private void SendSnapshots(Member leader)
