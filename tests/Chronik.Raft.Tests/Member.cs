@@ -61,6 +61,9 @@ internal sealed class Member
     /// <summary>What a restart would find; a member may have recovered already, but not durably.</summary>
     public bool IsRecoveringOnDisk => _isRecovering;
 
+    /// <summary>Told after every step.</summary>
+    public Action<Member>? Stepped { get; set; }
+
     /// <summary>Applies what is committed at once.</summary>
     public bool AutoApply { get; set; }
 
@@ -170,6 +173,7 @@ internal sealed class Member
         }
 
         if (AutoApply) Core.Applied(Core.CommitIndex);
+        Stepped?.Invoke(this);
     }
 
     private RaftMessage Load(in RaftMessage message)

@@ -304,6 +304,19 @@ public sealed class ReplicationTests
     }
 
     [Fact]
+    public void What_contradicts_a_snapshot_gives_way_before_it_is_durable()
+    {
+        Member follower = Follower();
+        follower.Step(RaftInput.Receive(Append(1, 0, 0, 1, 1, 1)));
+        follower.FinishAllWrites();
+        follower.Step(RaftInput.Installing(new LogIndex(2), new Term(1)));
+        Assert.False(follower.Effects.HasWrite); // It follows from the snapshot.
+        follower.Step(RaftInput.Installing(new LogIndex(2), new Term(2)));
+        Assert.Equal(new LogIndex(3), follower.Effects.TruncateFrom);
+        Assert.Equal(new LogIndex(2), follower.Core.LastIndex);
+    }
+
+    [Fact]
     public void A_message_of_many_entries_is_one_array_for_every_follower()
     {
         Member leader = Leading();

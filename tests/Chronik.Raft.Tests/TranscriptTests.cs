@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using Chronik.Model;
 
 namespace Chronik.Raft.Tests;
 
@@ -28,14 +27,14 @@ public sealed class TranscriptTests
     private static string Play(string script)
     {
         StringBuilder output = new();
-        Member? member = null;
+        Stage stage = new();
         bool inOutput = false;
         List<string> commands = [];
         foreach (string line in script.TrimEnd('\n').Split('\n').Append(""))
         {
             if (line.Length == 0)
             {
-                if (inOutput) foreach (string command in commands) output.Append(Do(command, ref member));
+                if (inOutput) foreach (string command in commands) output.Append(stage.Do(command));
                 commands.Clear();
                 inOutput = false;
                 output.Append('\n');
@@ -50,60 +49,6 @@ public sealed class TranscriptTests
 
         return output.ToString().TrimEnd('\n') + "\n";
     }
-
-    private static string Do(string command, ref Member? member)
-    {
-        string[] words = command.Split(' ');
-        switch (words[0])
-        {
-            case "start":
-                member = new Member([.. words[1]["voters=".Length..].Split(',').Select(int.Parse)]);
-                break;
-            case "tick":
-                for (int i = words.Length > 1 ? int.Parse(words[1]) : 1; i > 0; i--) member!.Tick();
-                break;
-            case "propose":
-                member!.Propose([.. words[1].Split(',').Select(int.Parse)]);
-                break;
-            case "disk-done":
-                member!.FinishWrite();
-                break;
-            case "apply":
-                member!.Core.Applied(member.Core.CommitIndex);
-                member.Effects.Clear();
-                break;
-            case "checkpoint":
-                member!.Checkpoint();
-                member.Effects.Clear();
-                break;
-            case "crash":
-                member!.Crash();
-                break;
-            default:
-                throw new InvalidOperationException($"no command '{command}'");
-        }
-
-        return Describe(command, member!);
-    }
-
-    private static string Describe(string command, Member member)
-    {
-        RaftCore core = member.Core;
-        RaftEffects effects = member.Effects;
-        StringBuilder text = new();
-        text.Append($"{command}: {core.Role.ToString().ToLowerInvariant()} term={core.Term}");
-        text.Append($" leader={(core.Leader.IsSome ? core.Leader : "none")}");
-        text.Append($" log={core.FirstIndex}..{core.LastIndex} durable={core.DurableIndex} commit={core.CommitIndex}");
-        text.Append($" applied={core.AppliedIndex} next-offset={core.NextOffset}\n");
-        if (effects.HardState is { } hardState) text.Append($"  write term={hardState.Term} vote={hardState.Vote}\n");
-        foreach (LogEntry entry in effects.Append) text.Append($"  write {Show(entry)}\n");
-        foreach (LogEntry entry in effects.Committed) text.Append($"  commit {Show(entry)}\n");
-        if (effects.ProposalRefused) text.Append("  refused\n");
-        return text.ToString();
-    }
-
-    private static string Show(LogEntry entry) =>
-        $"{entry.Index}/{entry.Term} {entry.Kind.ToString().ToLowerInvariant()} ->{entry.NextOffset}";
 
     private static string SourceFolder([CallerFilePath] string path = "") => Path.Combine(Path.GetDirectoryName(path)!, "testdata");
 }
