@@ -300,8 +300,9 @@ public sealed partial class GroupCoordinator
             Origin = input.Origin;
             Parked = new ParkedRequest(input.Token!, input.Version);
 
-            // Version 0 has no rebalance timeout; the session timeout served as both.
-            RebalanceTimeoutMs = input.Version == 0 || request.RebalanceTimeoutMs < 0
+            // Version 0 has no rebalance timeout; the session timeout served as both. Some clients of later versions leave it at zero, which
+            // nobody could keep.
+            RebalanceTimeoutMs = input.Version == 0 || request.RebalanceTimeoutMs <= 0
                 ? request.SessionTimeoutMs
                 : Math.Min(request.RebalanceTimeoutMs, limits.RebalanceTimeoutMaxMs);
             HashSet<string> names = [];

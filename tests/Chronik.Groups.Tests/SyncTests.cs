@@ -169,4 +169,16 @@ public class SyncTests
         int again = rig.Ask(JoinOf(ids[1], rebalance: 9_000), JoinV);
         Assert.Equal(ids[1], rig.Reply<JoinGroupResponse>(again).Leader);
     }
+
+    [Fact]
+    public void A_member_that_names_no_rebalance_timeout_has_its_session_timeout_to_ask_for_its_assignment()
+    {
+        var rig = new Rig();
+        (string id, int token) = rig.Enter(session: 10_000, rebalance: 0);
+        int generation = rig.Reply<JoinGroupResponse>(token).GenerationId;
+        rig.Pass(9_000);
+        var synced = rig.Get<SyncGroupResponse>(SyncOf(id, generation, (id, [1])), SyncV);
+        Assert.Equal(KafkaError.None, (KafkaError)synced.ErrorCode);
+        Assert.Equal([1], synced.Assignment.ToArray());
+    }
 }
