@@ -129,6 +129,9 @@ public sealed record RegisterBroker(NodeId Id, ImmutableArray<BrokerEndpoint> En
     /// <summary>The id of its data directory.</summary>
     public Guid Directory { get; init; }
 
+    /// <summary>The process that registers; one that has not registered yet leaves a record whatever is known of the broker.</summary>
+    public Guid Incarnation { get; init; }
+
     /// <summary>What it speaks with other brokers.</summary>
     public ProtocolVersions Protocol { get; init; } = ProtocolVersions.Current;
 }
@@ -137,12 +140,3 @@ public sealed record RegisterBroker(NodeId Id, ImmutableArray<BrokerEndpoint> En
 /// <param name="Id">Its id.</param>
 /// <param name="IsLive">Whether it is there.</param>
 public sealed record ChangeLiveness(NodeId Id, bool IsLive) : MetadataCommand;
-
-/// <summary>
-/// Note that replicas of a broker are complete in its data directory, which is not the one they were placed in. Answered by one
-/// <see cref="ItemResult"/>; partitions that are gone or are not that broker's are passed over.
-/// </summary>
-/// <param name="Id">The broker.</param>
-/// <param name="Directory">Its data directory; the one that it registered with.</param>
-/// <param name="Partitions">The partitions.</param>
-public sealed record MoveReplicas(NodeId Id, Guid Directory, IReadOnlyList<GroupId> Partitions) : MetadataCommand;

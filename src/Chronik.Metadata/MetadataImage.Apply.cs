@@ -23,11 +23,11 @@ public sealed partial class MetadataImage
             Brokers = Brokers.SetItem(registered.Id, new BrokerImage(registered.Id, registered.Endpoints, registered.Rack)
             {
                 Directory = registered.Directory,
+                Incarnation = registered.Incarnation,
                 Protocol = registered.Protocol,
             }),
         },
         BrokerLivenessChanged changed => ChangeLiveness(changed),
-        ReplicasMoved moved => Move(moved),
         MetadataRestated => new MetadataImage { Version = Version + 1 },
         _ => throw new ArgumentException($"no rule for {record.GetType().Name}", nameof(record)),
     };
@@ -110,22 +110,6 @@ public sealed partial class MetadataImage
     {
         Invariant.Require(Brokers.TryGetValue(changed.Id, out BrokerImage? broker));
         return new MetadataImage(this) { Brokers = Brokers.SetItem(changed.Id, broker with { IsLive = changed.IsLive }) };
-    }
-
-    private MetadataImage Move(ReplicasMoved moved)
-    {
-        TopicImage topic = TopicOf(moved.Topic);
-        ImmutableArray<PartitionImage>.Builder partitions = topic.Partitions.ToBuilder();
-        foreach (int number in moved.Partitions)
-        {
-            Invariant.Require(number >= 0 && number < partitions.Count);
-            PartitionImage partition = partitions[number];
-            int at = partition.Replicas.IndexOf(moved.Id);
-            Invariant.Require(at >= 0);
-            partitions[number] = partition with { Directories = partition.Directories.SetItem(at, moved.Directory) };
-        }
-
-        return With(topic with { Partitions = partitions.MoveToImmutable() });
     }
 
     private MetadataImage With(TopicImage topic) => new(this)

@@ -16,6 +16,7 @@ public sealed partial class MetadataImage
             records.Add(new BrokerRegistered(broker.Id, broker.Endpoints, broker.Rack)
             {
                 Directory = broker.Directory,
+                Incarnation = broker.Incarnation,
                 Protocol = broker.Protocol,
             });
             if (!broker.IsLive) records.Add(new BrokerLivenessChanged(broker.Id, IsLive: false));

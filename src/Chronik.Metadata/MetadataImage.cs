@@ -55,6 +55,12 @@ public sealed record BrokerImage(NodeId Id, ImmutableArray<BrokerEndpoint> Endpo
     /// <summary>The id of its data directory; empty when it registered before directories had one.</summary>
     public Guid Directory { get; init; }
 
+    /// <summary>
+    /// The process that registered: a broker that sees its own in its own log knows that it has everything that was committed before it
+    /// started (KIP-631).
+    /// </summary>
+    public Guid Incarnation { get; init; }
+
     /// <summary>What it speaks with other brokers.</summary>
     public ProtocolVersions Protocol { get; init; } = ProtocolVersions.First;
 
@@ -64,8 +70,8 @@ public sealed record BrokerImage(NodeId Id, ImmutableArray<BrokerEndpoint> Endpo
     /// </summary>
     public bool IsLive { get; init; } = true;
 
-    /// <summary>Whether it registered with just this.</summary>
-    internal bool IsAs(BrokerImage other) =>
+    /// <summary>Whether it registered with just this, whichever process did.</summary>
+    public bool IsAs(BrokerImage other) =>
         Rack == other.Rack
         && Directory == other.Directory
         && Protocol == other.Protocol

@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Chronik.Model;
 
 namespace Chronik.Metadata;
@@ -52,9 +51,6 @@ public static partial class MetadataMachine
             case ChangeLiveness change:
                 results.Add(Change(draft, change));
                 break;
-            case MoveReplicas move:
-                results.Add(Move(draft, move));
-                break;
             default:
                 throw new ArgumentException($"no rule for {command.GetType().Name}", nameof(command));
         }
@@ -100,6 +96,7 @@ public static partial class MetadataMachine
         BrokerImage broker = new(register.Id, register.Endpoints, register.Rack)
         {
             Directory = register.Directory,
+            Incarnation = register.Incarnation,
             Protocol = register.Protocol,
         };
         if (draft.Image.Brokers.TryGetValue(register.Id, out BrokerImage? known))
@@ -110,12 +107,13 @@ public static partial class MetadataMachine
                 return new ItemResult(KafkaError.DuplicateBrokerRegistration, message);
             }
 
-            if (known.IsAs(broker)) return new ItemResult(KafkaError.None, null);
+            if (known.IsAs(broker) && known.Incarnation == broker.Incarnation) return new ItemResult(KafkaError.None, null);
         }
 
         draft.Add(new BrokerRegistered(register.Id, register.Endpoints, register.Rack)
         {
             Directory = register.Directory,
+            Incarnation = register.Incarnation,
             Protocol = register.Protocol,
         });
         return new ItemResult(KafkaError.None, null);
@@ -126,27 +124,6 @@ public static partial class MetadataMachine
         if (!draft.Image.Brokers.TryGetValue(change.Id, out BrokerImage? broker))
             return new ItemResult(KafkaError.BrokerIdNotRegistered, $"No broker has the id {change.Id}.");
         if (broker.IsLive != change.IsLive) draft.Add(new BrokerLivenessChanged(change.Id, change.IsLive));
-        return new ItemResult(KafkaError.None, null);
-    }
-
-    private static ItemResult Move(Draft draft, MoveReplicas move)
-    {
-        if (draft.Image.Brokers.GetValueOrDefault(move.Id)?.Directory != move.Directory)
-            return new ItemResult(KafkaError.InvalidRegistration, $"Broker {move.Id} is not registered with {move.Directory}.");
-        foreach (IGrouping<TopicId, GroupId> groups in move.Partitions.Distinct().GroupBy(group => group.Topic))
-        {
-            if (!draft.Image.TopicsById.TryGetValue(groups.Key, out TopicImage? topic)) continue;
-            ImmutableArray<int> moved = [.. groups.Select(group => group.Partition).Where(IsElsewhere).Order()];
-            if (moved.Length > 0) draft.Add(new ReplicasMoved(move.Id, move.Directory, topic.Id, moved));
-
-            bool IsElsewhere(int number)
-            {
-                if (number < 0 || number >= topic.Partitions.Length) return false;
-                int at = topic.Partitions[number].Replicas.IndexOf(move.Id);
-                return at >= 0 && topic.Partitions[number].Directories[at] != move.Directory;
-            }
-        }
-
         return new ItemResult(KafkaError.None, null);
     }
 

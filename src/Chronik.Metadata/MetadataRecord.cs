@@ -86,6 +86,9 @@ public sealed record BrokerRegistered(NodeId Id, ImmutableArray<BrokerEndpoint> 
     /// <summary>The id of its data directory; empty in records of version 0.</summary>
     public Guid Directory { get; init; }
 
+    /// <summary>The process that registered; empty in records of version 0.</summary>
+    public Guid Incarnation { get; init; }
+
     /// <summary>What it speaks with other brokers.</summary>
     public ProtocolVersions Protocol { get; init; } = ProtocolVersions.First;
 }
@@ -94,13 +97,6 @@ public sealed record BrokerRegistered(NodeId Id, ImmutableArray<BrokerEndpoint> 
 /// <param name="Id">Its id.</param>
 /// <param name="IsLive">Whether it is there.</param>
 public sealed record BrokerLivenessChanged(NodeId Id, bool IsLive) : MetadataRecord;
-
-/// <summary>Replicas of a broker are complete in another data directory than the one they were placed in (KIP-858).</summary>
-/// <param name="Id">The broker.</param>
-/// <param name="Directory">The directory they are in now.</param>
-/// <param name="Topic">The topic.</param>
-/// <param name="Partitions">The numbers of its partitions.</param>
-public sealed record ReplicasMoved(NodeId Id, Guid Directory, TopicId Topic, ImmutableArray<int> Partitions) : MetadataRecord;
 
 /// <summary>
 /// Everything before it is void: the records that follow, in the same batch, state the whole image again

@@ -29,7 +29,6 @@ public static class MetadataRecordCodec
         BrokerRegistered = 7,
         MetadataRestated = 8,
         BrokerLivenessChanged = 9,
-        ReplicasMoved = 10,
     }
 
     /// <summary>The version that a type is written in, and the newest that is read.</summary>
@@ -98,6 +97,7 @@ public static class MetadataRecordCodec
 
                 writer.String(registered.Rack);
                 writer.Guid(registered.Directory);
+                writer.Guid(registered.Incarnation);
                 writer.Number(registered.Protocol.Min);
                 writer.Number(registered.Protocol.Max);
                 break;
@@ -105,14 +105,6 @@ public static class MetadataRecordCodec
                 writer.Header(RecordType.BrokerLivenessChanged);
                 writer.Number(changed.Id.Value);
                 writer.Number(changed.IsLive ? 1 : 0);
-                break;
-            case ReplicasMoved moved:
-                writer.Header(RecordType.ReplicasMoved);
-                writer.Number(moved.Id.Value);
-                writer.Guid(moved.Directory);
-                writer.Guid(moved.Topic.Value);
-                writer.Number(moved.Partitions.Length);
-                foreach (int partition in moved.Partitions) writer.Number(partition);
                 break;
             case MetadataRestated:
                 writer.Header(RecordType.MetadataRestated);
@@ -138,7 +130,8 @@ public static class MetadataRecordCodec
         MetadataRecord record = (RecordType)type switch
         {
             RecordType.ClusterFormed => new ClusterFormed(reader.String()),
-            RecordType.TopicCreated => new TopicCreated(reader.String(), new TopicId(reader.Guid()), reader.Partitions(version), reader.Configs()),
+            RecordType.TopicCreated => new TopicCreated(
+                reader.String(), new TopicId(reader.Guid()), reader.Partitions(version), reader.Configs()),
             RecordType.TopicDeleted => new TopicDeleted(new TopicId(reader.Guid())),
             RecordType.PartitionsAdded => new PartitionsAdded(new TopicId(reader.Guid()), reader.Int(), reader.Partitions(version)),
             RecordType.ConfigChanged => new ConfigChanged(
@@ -147,11 +140,10 @@ public static class MetadataRecordCodec
             RecordType.BrokerRegistered => new BrokerRegistered(new NodeId(reader.Int()), reader.Endpoints(), reader.NullableString())
             {
                 Directory = version >= 1 ? reader.Guid() : Guid.Empty,
+                Incarnation = version >= 1 ? reader.Guid() : Guid.Empty,
                 Protocol = version >= 1 ? new ProtocolVersions(reader.Int(), reader.Int()) : ProtocolVersions.First,
             },
             RecordType.BrokerLivenessChanged => new BrokerLivenessChanged(new NodeId(reader.Int()), reader.Number() != 0),
-            RecordType.ReplicasMoved => new ReplicasMoved(
-                new NodeId(reader.Int()), reader.Guid(), new TopicId(reader.Guid()), reader.Numbers()),
             RecordType.MetadataRestated => new MetadataRestated(),
             _ => throw new MetadataFormatException($"metadata record type {type} is not known to this broker"),
         };
@@ -260,13 +252,6 @@ public static class MetadataRecordCodec
             }
 
             return partitions.MoveToImmutable();
-        }
-
-        public ImmutableArray<int> Numbers()
-        {
-            ImmutableArray<int>.Builder numbers = ImmutableArray.CreateBuilder<int>(Count());
-            for (int i = numbers.Capacity; i > 0; i--) numbers.Add(Int());
-            return numbers.MoveToImmutable();
         }
 
         public ImmutableSortedDictionary<string, string> Configs()

@@ -6,11 +6,13 @@ using Chronik.Groups;
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Controller;
+using Chronik.Partitions.Forming;
 using Chronik.Partitions.Groups;
 using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
 using Chronik.Persistence;
 using Chronik.Protocol;
+using Chronik.Raft;
 using Chronik.Storage;
 
 namespace Chronik.Partitions;
@@ -33,14 +35,36 @@ public sealed record ChronikNodeOptions
     /// <summary>The limits of its group coordinators.</summary>
     public GroupLimits GroupLimits { get; init; } = new();
 
-    /// <summary>How often a Raft group that waits for a leader is ticked.</summary>
-    public TimeSpan TickInterval { get; init; } = TimeSpan.FromMilliseconds(100);
+    /// <summary>How the node takes part in a cluster; null when it is alone, and needs no other.</summary>
+    public ClusterOptions? Cluster { get; init; }
+
+    /// <summary>How long a leader may be silent before its followers look for another; that takes them up to twice as long.</summary>
+    public TimeSpan ElectionTimeout { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>
     /// How many records the metadata log may hold before it is stated anew: too few, and it is written all the time; too many, and every
     /// start reads them (about a million in a second).
     /// </summary>
     internal long MetadataLogRecords { get; init; } = 10_000;
+}
+
+/// <summary>How a node takes part in a cluster.</summary>
+public sealed record ClusterOptions
+{
+    /// <summary>How many nodes must be there before a cluster is formed, once.</summary>
+    public int BootstrapExpect { get; init; } = 1;
+
+    /// <summary>Told, once a second, what is waited for until this node belongs to a cluster: one line.</summary>
+    public Action<string> Progress { get; init; } = _ => { };
+
+    /// <summary>Where this node's actor system is; null: where it says.</summary>
+    internal Address? Self { get; init; }
+
+    /// <summary>Finds an actor of another node by its path below /user; null: by the actor system's own means.</summary>
+    internal Func<Address, string, ICanTell>? Reach { get; init; }
+
+    /// <summary>How long a broker must be out of reach before it is recorded as not live.</summary>
+    internal TimeSpan FenceAfter { get; init; } = TimeSpan.FromSeconds(10);
 }
 
 /// <summary>
@@ -54,6 +78,7 @@ public sealed class ChronikNode : IBrokerNode
     private static readonly TimeSpan OffsetsTopicTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan CoordinatorTimeout = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LeadersTimeout = TimeSpan.FromSeconds(10);
 
     private readonly NodeStorage _storage;
     private readonly PartitionDirectory _directory = new();
@@ -62,9 +87,14 @@ public sealed class ChronikNode : IBrokerNode
     private readonly TaskCompletionSource<NodeActors> _actors = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly IActorRef _root;
     private readonly string _dataDirectory;
+    private readonly ClusterOptions? _cluster;
+    private readonly TimeProvider _time;
+    private readonly PeerHub _peers;
     private readonly PartitionLocator _locator;
+    private readonly PublishedMetadata _published = new();
+    private readonly CommandRouter _router;
+    private readonly TaskCompletionSource<string> _refused = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _readyLock = new();
-    private volatile MetadataImage _metadata = MetadataImage.Empty;
     private HashSet<GroupId>? _missing; // What readiness waits for; null until the metadata is known.
 
     private ChronikNode(
@@ -74,21 +104,48 @@ public sealed class ChronikNode : IBrokerNode
         _storage = storage;
         _dataDirectory = dataDirectory;
         Settings = options.Settings;
-        Ticker ticker = new(time, options.TickInterval);
+        Ticker ticker = new(time, options.ElectionTimeout / new RaftOptions { Self = NodeId.None }.ElectionTimeoutTicks);
         PartitionMeters meters = new(_directory);
-        PeerHub peers = new(storage.Identity.NodeId, Guid.NewGuid(), time, buffers, new PeerOptions());
-        peers.Form(storage.Identity.ClusterId);
-        _locator = new PartitionLocator(storage.Identity.NodeId, _directory, peers.Leaders);
-        NodeContext node = new(storage.Identity.NodeId, storage, buffers, time, ticker, options.Limits, meters, peers);
+        _cluster = options.Cluster;
+        _time = time;
+        NodeIdentity identity = storage.Identity;
+        _peers = new PeerHub(identity.NodeId, identity.DirectoryId, time, buffers, new PeerOptions
+        {
+            PingInterval = options.ElectionTimeout / 5,
+            Silence = options.ElectionTimeout * 2,
+        });
+        if (identity.IsFormed) _peers.Form(identity.ClusterId);
+        _locator = new PartitionLocator(identity.NodeId, _directory, _peers.Leaders);
+        NodeContext node = new(identity.NodeId, storage, buffers, time, ticker, options.Limits, meters, _peers)
+        {
+            StandsAlone = options.Cluster is null,
+        };
+        PeerBook others = new();
+        RegisterBroker registration = new(identity.NodeId, options.Endpoints, options.Rack)
+        {
+            Directory = identity.DirectoryId,
+            Incarnation = Guid.NewGuid(),
+        };
         ControllerSetup controller = new(
-            node, _directory, storage.Identity.ClusterId, options.Endpoints, options.Rack, options.Settings,
-            options.MetadataLogRecords, Publish, Fail);
+            node, _directory, registration, options.Settings, options.MetadataLogRecords, others, _published, Fail)
+        {
+            FenceAfter = options.Cluster?.FenceAfter ?? TimeSpan.MaxValue,
+        };
+        _router = new CommandRouter(
+            identity.NodeId, _peers, _directory, _locator, others, _published,
+            _actors.Task.ContinueWith(
+                actors => actors.Result.Controller, CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion,
+                TaskScheduler.Default));
+        _published.Changed += Published;
+        _peers.Leaders.Changed += Settle;
         NodeSetup setup = new(
             node,
             _directory,
             _coordinators,
             partition => GroupCoordinatorActor.Props(node, partition, options.GroupLimits),
             controller,
+            _router,
+            options.Cluster is null ? null : Forming(system, node, registration.Incarnation, others, options.Cluster),
             actors => _actors.TrySetResult(actors),
             Settle);
         _root = system.ActorOf(Props.Create(() => new NodeActor(setup)), "chronik");
@@ -99,7 +156,7 @@ public sealed class ChronikNode : IBrokerNode
         {
             await _root.GracefulStop(StopTimeout).ConfigureAwait(false);
             ticker.Dispose();
-            peers.Dispose();
+            _peers.Dispose();
             meters.Dispose();
             return Done.Instance;
         });
@@ -116,23 +173,32 @@ public sealed class ChronikNode : IBrokerNode
         new(system, storage, buffers, time, dataDirectory, options);
 
     /// <summary>
-    /// Completes when the metadata is loaded and every replica of this node leads. One that cannot start is left out: its partition
-    /// serves nothing, the log says why, and all others do serve. Fails when the node cannot work at all.
+    /// Completes when the metadata is loaded and every replica of this node leads, or in a cluster has a leader that is known here, or ten
+    /// seconds have passed. One that cannot start is left out: its partition serves nothing, the log says why, and all others do serve.
+    /// Fails when the node cannot work at all.
     /// </summary>
     public Task Ready => _ready.Task;
 
     /// <summary>Why the node cannot change anything any more, though its storage may work; null while it can.</summary>
     public string? Failure { get; private set; }
 
-    /// <summary>How many replicas of this node lead, and how many there are: progress while the node becomes ready.</summary>
-    public (int Leading, int All) Progress
+    /// <summary>Completes with a reason when the node cannot be in the cluster that it met, and has to stop.</summary>
+    public Task<string> Refused => _refused.Task;
+
+    /// <summary>
+    /// How many replicas of this node have a leader that is known here, and how many there are: progress while the node becomes ready.
+    /// </summary>
+    public (int Led, int All) Progress
     {
         get
         {
             ICollection<Partition> all = _directory.All;
-            return (all.Count(partition => partition.View.IsLeader), all.Count);
+            return (all.Count(partition => IsLed(partition.Group)), all.Count);
         }
     }
+
+    /// <summary>How many replicas of this node lead.</summary>
+    public int Leading => _directory.All.Count(partition => partition.View.IsLeader);
 
     /// <inheritdoc/>
     public NodeId Id => _storage.Identity.NodeId;
@@ -141,7 +207,10 @@ public sealed class ChronikNode : IBrokerNode
     public string ClusterId => _storage.Identity.ClusterId;
 
     /// <inheritdoc/>
-    public MetadataImage Metadata => _metadata;
+    public MetadataImage Metadata => _published.Image;
+
+    /// <inheritdoc/>
+    public NodeId Controller => _locator.LeaderOf(GroupId.Metadata);
 
     /// <inheritdoc/>
     public BrokerSettings Settings { get; }
@@ -151,21 +220,16 @@ public sealed class ChronikNode : IBrokerNode
 
     /// <inheritdoc/>
     public Partition? Find(TopicPartition name) =>
-        _metadata.Topics.TryGetValue(name.Topic, out TopicImage? topic) ? Find(topic.Id, name.Partition) : null;
+        Metadata.Topics.TryGetValue(name.Topic, out TopicImage? topic) ? Find(topic.Id, name.Partition) : null;
 
     /// <inheritdoc/>
     public Partition? Find(TopicId topic, int partition) => _directory.Find(new GroupId(topic, partition));
 
     /// <inheritdoc/>
-    public PartitionLocation? Locate(TopicId topic, int partition) => _locator.Locate(_metadata, topic, partition);
+    public PartitionLocation? Locate(TopicId topic, int partition) => _locator.Locate(Metadata, topic, partition);
 
     /// <inheritdoc/>
-    public NodeId Controller => _locator.LeaderOf(GroupId.Metadata);
-
-    /// <inheritdoc/>
-    public Task<QuorumState> DescribeMetadataQuorumAsync() => _directory.Find(GroupId.Metadata) is { } log
-        ? log.DescribeQuorumAsync()
-        : Task.FromResult(new QuorumState(NodeId.None, LeaderEpoch.Unknown, KafkaOffset.Unknown, [], []));
+    public Task<QuorumState> DescribeMetadataQuorumAsync() => _router.DescribeQuorumAsync();
 
     /// <inheritdoc/>
     public Task<IActorRef> ActorOfAsync(Props props, string name) => _root.Ask<IActorRef>(new StartChild(props, name), Replies.Timeout);
@@ -173,11 +237,9 @@ public sealed class ChronikNode : IBrokerNode
     /// <inheritdoc/>
     public async Task<IReadOnlyList<ItemResult>> SubmitAsync(MetadataCommand command, TimeSpan timeout)
     {
-        NodeActors actors = await _actors.Task.ConfigureAwait(false);
         try
         {
-            Submit submit = new(command, timeout);
-            return await actors.Controller.Ask<IReadOnlyList<ItemResult>>(submit, timeout + Replies.Timeout).ConfigureAwait(false);
+            return (await _router.SubmitAsync(command, timeout).ConfigureAwait(false)).Results;
         }
         catch (AskTimeoutException e)
         {
@@ -188,25 +250,26 @@ public sealed class ChronikNode : IBrokerNode
     /// <inheritdoc/>
     public async Task<(KafkaError Error, NodeId Coordinator)> FindGroupCoordinatorAsync(string groupId)
     {
-        if (!_metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out TopicImage? topic))
+        if (!Metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out TopicImage? topic))
         {
             await CreateOffsetsTopicAsync().ConfigureAwait(false);
-            if (!_metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out topic))
+            if (!Metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out topic))
                 return (KafkaError.CoordinatorNotAvailable, NodeId.None);
         }
 
         int number = GroupCoordinator.PartitionFor(groupId, topic.Partitions.Length);
-        Partition? partition = Find(topic.Id, number);
-        bool isHere = partition is { View.IsLeader: true }
-            && await _coordinators.WaitForAsync(number, CoordinatorTimeout).ConfigureAwait(false);
-        return isHere ? (KafkaError.None, Id) : (KafkaError.CoordinatorNotAvailable, NodeId.None);
+        NodeId leader = Locate(topic.Id, number)?.Leader ?? NodeId.None;
+        bool isThere = leader == Id
+            ? await _coordinators.WaitForAsync(number, CoordinatorTimeout).ConfigureAwait(false)
+            : leader.IsSome;
+        return isThere ? (KafkaError.None, leader) : (KafkaError.CoordinatorNotAvailable, NodeId.None);
     }
 
     /// <inheritdoc/>
     public async Task<IResponseMessage?> AskGroupCoordinatorAsync(
         string groupId, IRequestMessage request, short version, RequestOrigin origin)
     {
-        if (!_metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out TopicImage? topic)) return null;
+        if (!Metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out TopicImage? topic)) return null;
         int number = GroupCoordinator.PartitionFor(groupId, topic.Partitions.Length);
         if (_coordinators.Find(number) is not { } coordinator) return null;
         return await AskCoordinatorAsync(coordinator, request, version, origin).ConfigureAwait(false);
@@ -225,17 +288,43 @@ public sealed class ChronikNode : IBrokerNode
         IActorRef coordinator, IRequestMessage request, short version, RequestOrigin origin) =>
         coordinator.Ask<IResponseMessage>(new GroupRequest(request, version, origin), Timeout.InfiniteTimeSpan);
 
-    private Task<IReadOnlyList<ItemResult>> CreateOffsetsTopicAsync() => SubmitAsync(
-        new CreateTopics([InternalTopics.ConsumerOffsets(_metadata, Id, Settings, expected: 1)]), OffsetsTopicTimeout);
-
-    private void Publish(MetadataImage image)
+    /// <summary>What becomes of it shows in the metadata; who asked for a coordinator asks again.</summary>
+    private async Task CreateOffsetsTopicAsync()
     {
-        _metadata = image;
+        try
+        {
+            NewTopic topic = InternalTopics.ConsumerOffsets(Metadata, Id, Settings, _cluster?.BootstrapExpect ?? 1);
+            await SubmitAsync(new CreateTopics([topic]), OffsetsTopicTimeout).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is TimeoutException or MetadataAppendException)
+        {
+        }
+    }
+
+    private FormingSetup Forming(ActorSystem system, NodeContext node, Guid incarnation, PeerBook others, ClusterOptions cluster) => new(
+        node,
+        cluster.Self ?? ((ExtendedActorSystem)system).Provider.DefaultAddress,
+        incarnation,
+        cluster.BootstrapExpect,
+        cluster.Reach ?? ((address, path) => ((ExtendedActorSystem)system).Provider.ResolveActorRef($"{address}/user/{path}")),
+        others,
+        cluster.Progress,
+        cluster.Reach is null,
+        reason =>
+        {
+            _refused.TrySetResult(reason);
+            Fail(new InvalidOperationException(reason));
+        });
+
+    private void Published(MetadataImage image)
+    {
         lock (_readyLock)
         {
-            if (_missing is not null) return;
+            if (_missing is not null || !image.Brokers.ContainsKey(Id)) return;
             _missing = [.. image.TopicsById.Values.SelectMany(HostedHere).Where(group => !IsSettled(group))];
             if (_missing.Count == 0) _ready.TrySetResult();
+            else if (_cluster is not null)
+                _ = Task.Delay(LeadersTimeout, _time).ContinueWith(_ => _ready.TrySetResult(), TaskScheduler.Default);
         }
     }
 
@@ -246,7 +335,10 @@ public sealed class ChronikNode : IBrokerNode
                 yield return new GroupId(topic.Id, i);
     }
 
-    private bool IsSettled(GroupId group) => _directory.HasFailed(group) || _directory.Find(group) is { View.IsLeader: true };
+    private bool IsSettled(GroupId group) => _directory.HasFailed(group) || IsLed(group);
+
+    private bool IsLed(GroupId group) =>
+        _peers.Leaders.Locate(group) is not null || _directory.Find(group) is { View: { Leader.IsSome: true, Failure: null } };
 
     private void Settle(GroupId group)
     {
@@ -258,7 +350,7 @@ public sealed class ChronikNode : IBrokerNode
 
         lock (_readyLock)
         {
-            if (_missing is null || !_missing.Remove(group) || _missing.Count > 0) return;
+            if (_missing is null || !IsSettled(group) || !_missing.Remove(group) || _missing.Count > 0) return;
             _ready.TrySetResult();
         }
     }

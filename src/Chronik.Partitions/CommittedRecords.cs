@@ -12,9 +12,13 @@ internal static class CommittedRecords
     public delegate void Reader(in RecordView record);
 
     /// <summary>Hands every record from the log start up to the high watermark to <paramref name="reader"/>, in order.</summary>
-    public static void ForEach(PartitionView view, Reader reader)
+    public static void ForEach(PartitionView view, Reader reader) => ForEach(view, view.LogStartOffset, reader);
+
+    /// <summary>Hands every record from an offset, or the log start if that is later, up to the high watermark to a reader.</summary>
+    public static void ForEach(PartitionView view, KafkaOffset from, Reader reader)
     {
-        KafkaOffset next = view.LogStartOffset;
+        if (from < view.LogStartOffset) from = view.LogStartOffset;
+        KafkaOffset next = from;
         while (next < view.HighWatermark)
         {
             BufferSlice batches = view.Log.ReadBatches(next, view.HighWatermark, ReadBytes);
@@ -25,7 +29,7 @@ internal static class CommittedRecords
                 {
                     RecordBatchView batch = new(batches.Span[at..]);
                     foreach (RecordView record in batch.Records())
-                        if (record.Offset >= view.LogStartOffset)
+                        if (record.Offset >= from)
                             reader(record);
                     next = batch.NextOffset;
                     at += (int)batch.Size;

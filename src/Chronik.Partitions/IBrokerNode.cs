@@ -2,6 +2,7 @@ using Akka.Actor;
 using Chronik.Groups;
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Controller;
 using Chronik.Protocol;
 
 namespace Chronik.Partitions;
@@ -52,9 +53,10 @@ public interface IBrokerNode
     Task<IActorRef> ActorOfAsync(Props props, string name);
 
     /// <summary>
-    /// Changes the metadata. Completes with one result for each item, once what was granted is committed, applied, and the
-    /// new partitions of this node lead. Fails with <see cref="TimeoutException"/> when that takes too long; the change may still come
-    /// true.
+    /// Changes the metadata, on whichever node leads it. Completes with one result for each item, once what was granted is committed,
+    /// applied here, and new partitions have leaders or the time is over. Fails with <see cref="TimeoutException"/> when no controller
+    /// could be reached or it did not answer, and with <see cref="MetadataAppendException"/> when it could not carry the change out or was
+    /// lost; the change may still come true.
     /// </summary>
     Task<IReadOnlyList<ItemResult>> SubmitAsync(MetadataCommand command, TimeSpan timeout);
 

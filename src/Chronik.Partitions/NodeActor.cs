@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Event;
 using Chronik.Model;
 using Chronik.Partitions.Controller;
+using Chronik.Partitions.Forming;
 using Chronik.Partitions.Groups;
 using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
@@ -32,7 +33,15 @@ internal sealed class NodeActor : ReceiveActor
         IActorRef partitions = Context.ActorOf(Props.Create(() => new PartitionsActor(setup.Node, setup.Directory)), "partitions");
         IActorRef groups = Context.ActorOf(
             Props.Create(() => new GroupsActor(setup.Coordinators, setup.Directory, setup.Coordinator)), "groups");
-        IActorRef controller = Context.ActorOf(Props.Create(() => new ControllerActor(setup.Controller, partitions, groups)), "controller");
+        IActorRef controller = Context.ActorOf(
+            Props.Create(() => new ControllerActor(setup.Controller, setup.Router, partitions, groups)), "controller");
+        Context.ActorOf(Props.Create(() => new RpcActor(controller, setup.Directory)), RpcActor.Name);
+        if (setup.Forming is { } how)
+        {
+            IActorRef forming = Context.ActorOf(Props.Create(() => new FormingActor(how, partitions)), FormingActor.Name);
+            if (how.HasMembership) Context.ActorOf(Props.Create(() => new MembershipActor(forming)), MembershipActor.Name);
+        }
+
         Context.Watch(partitions);
         setup.Started(new NodeActors(partitions, controller));
         Receive<StartChild>(start => Sender.Tell(Start(start)));
@@ -77,6 +86,8 @@ internal sealed record NodeActors(IActorRef Partitions, IActorRef Controller);
 /// <param name="Coordinators">The group coordinators of this node.</param>
 /// <param name="Coordinator">How a coordinator is made.</param>
 /// <param name="Controller">What the controller is made from.</param>
+/// <param name="Router">How commands find the controller.</param>
+/// <param name="Forming">How the node finds others; null when it is alone.</param>
 /// <param name="Started">Told the actors as soon as they exist.</param>
 /// <param name="ReplicaSettled">Told each replica that leads now, or is gone, on the actor's thread.</param>
 internal sealed record NodeSetup(
@@ -85,5 +96,7 @@ internal sealed record NodeSetup(
     GroupCoordinatorDirectory Coordinators,
     Func<Partition, Props> Coordinator,
     ControllerSetup Controller,
+    CommandRouter Router,
+    FormingSetup? Forming,
     Action<NodeActors> Started,
     Action<GroupId> ReplicaSettled);

@@ -13,7 +13,14 @@ internal sealed class PartitionDirectory
 
     public Partition? Find(GroupId group) => _partitions.GetValueOrDefault(group);
 
-    public void Add(Partition partition) => _partitions[partition.Group] = partition;
+    /// <summary>Raised on the replica's thread when a replica has begun to live here.</summary>
+    public event Action<Partition>? Added;
+
+    public void Add(Partition partition)
+    {
+        _partitions[partition.Group] = partition;
+        Added?.Invoke(partition);
+    }
 
     /// <summary>Whether the replica stopped although it should be here; a replica that failed before it had a handle has none.</summary>
     public bool HasFailed(GroupId group) => _failed.ContainsKey(group);

@@ -81,9 +81,21 @@ public sealed class ClusterTests
     }
 
     [Fact]
+    public void Every_process_leaves_a_record_of_its_registration()
+    {
+        RegisterBroker first = new(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "a", 1)], null) { Incarnation = Guid.NewGuid() };
+        Assert.Single(_world.Do(first).Records);
+        Assert.Empty(_world.Do(first).Records);
+        Assert.Single(_world.Do(first with { Incarnation = Guid.NewGuid() }).Records);
+    }
+
+    [Fact]
     public void A_broker_that_speaks_another_protocol_is_refused()
     {
-        RegisterBroker newer = new(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "a", 1)], null) { Protocol = new ProtocolVersions(7, 9) };
+        RegisterBroker newer = new(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "a", 1)], null)
+        {
+            Protocol = new ProtocolVersions(7, 9),
+        };
         World.Refused(_world.Do(newer).Results[0], KafkaError.UnsupportedVersion, "7 to 9", $"{ProtocolVersions.Current}");
         World.Granted(_world.Do(newer with { Protocol = new ProtocolVersions(1, 9) }).Results[0]);
     }
@@ -101,27 +113,14 @@ public sealed class ClusterTests
     }
 
     [Fact]
-    public void Replicas_move_to_the_directory_that_their_broker_has_now()
+    public void Partitions_remember_the_directories_that_they_were_placed_in()
     {
         World world = new(0);
-        Guid[] directories = [Guid.NewGuid(), Guid.NewGuid(), Guid.NewGuid()];
+        Guid[] directories = [Guid.NewGuid(), Guid.NewGuid()];
         for (int id = 0; id < 2; id++) world.Register(id, directory: directories[id]);
         TopicId topic = world.Create("t", 3, 2).Id;
         Assert.All(world.Image.TopicsById[topic].Partitions, partition =>
             Assert.Equal(partition.Replicas.Select(replica => directories[replica.Value]), partition.Directories));
-
-        MoveReplicas move = new(new NodeId(1), directories[2], [new GroupId(topic, 2), new GroupId(topic, 0), new GroupId(topic, 9)]);
-        World.Refused(world.Do(move).Results[0], KafkaError.InvalidRegistration, "1");
-        world.Fence(1);
-        World.Granted(world.Register(1, directory: directories[2]));
-        World.Granted(world.Do(move).Results[0]);
-        Assert.Empty(world.Do(move).Records);
-        for (int number = 0; number < 3; number++)
-        {
-            PartitionImage partition = world.Image.TopicsById[topic].Partitions[number];
-            Assert.Equal(directories[0], partition.Directories[partition.Replicas.IndexOf(new NodeId(0))]);
-            Assert.Equal(directories[number == 1 ? 1 : 2], partition.Directories[partition.Replicas.IndexOf(new NodeId(1))]);
-        }
     }
 
     [Fact]

@@ -24,11 +24,11 @@ public sealed class RecordTests
         new BrokerRegistered(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "h", 9092)], null)
         {
             Directory = Topic.Value,
+            Incarnation = new Guid(7, 7, 7, new byte[8]),
             Protocol = new ProtocolVersions(2, 300),
         },
         new BrokerLivenessChanged(new NodeId(3), IsLive: true),
         new BrokerLivenessChanged(new NodeId(3), IsLive: false),
-        new ReplicasMoved(new NodeId(3), Topic.Value, Topic, [0, 7]),
     ];
 
     public static TheoryData<int> All() => [.. Enumerable.Range(0, Records.Length)];

@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Chronik.Gateway.Network;
 using Chronik.Model;
+using Chronik.Partitions.Controller;
 using Chronik.Protocol;
 
 namespace Chronik.Gateway.Handlers;
@@ -83,7 +84,12 @@ internal abstract class ApiHandler<TRequest, TResponse>(GatewayServices services
 
     private void Fail(TRequest body, Request request, Exception e)
     {
-        KafkaError error = e is TimeoutException or AskTimeoutException ? KafkaError.RequestTimedOut : KafkaError.UnknownServerError;
+        KafkaError error = e switch
+        {
+            TimeoutException or AskTimeoutException => KafkaError.RequestTimedOut,
+            MetadataAppendException refused => refused.Error,
+            _ => KafkaError.UnknownServerError,
+        };
         Log.HandlerFailed(Services.Log, e, Key, request.Version);
         Services.Metrics.Error("handler");
         if (Failure(body, request, error) is { } response) request.Complete(response);

@@ -1,366 +1,215 @@
-using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
 using Chronik.Metadata;
 using Chronik.Model;
-using Chronik.Partitions.Groups;
-using Chronik.Partitions.Replicas;
 
 namespace Chronik.Partitions.Controller;
 
 /// <summary>
-/// Changes the cluster's metadata: decides on commands one after the other, appends what follows to __cluster_metadata, and applies it
-/// when it is committed. The log is the truth; the image is what comes of reading it.
+/// Follows the committed metadata log on every node, and decides on commands on the node that leads it. The log is the truth; the image is
+/// what comes of reading it.
 /// </summary>
 /// <remarks>
 /// <code>
-///   node ----- Submit ------------->|            |-- AppendRequest --------------> replica of __cluster_metadata
+///   nodes, rpc - Submit ----------->|            |-- AppendRequest --------------> replica of __cluster_metadata
 ///   replica -- MetadataAppended --->| controller |-- publishes MetadataImage
-///   replicas - LeadershipChanged -->|            |-- AssignReplicas, UnassignReplicas, ConfigureTopic --> /partitions
-///                                   |            |-- CommandResult to who submitted, once its new partitions lead
+///   its log -- LogMoved ----------->|            |-- AssignReplicas, UnassignReplicas, ConfigureTopic --> /partitions
+///   replicas, leader table - Led -->|            |-- CommandDone to who submitted, once new partitions have leaders
+///   own timer - Look -------------->|            |-- Submit(RegisterBroker) --> the controller, wherever it is
 /// </code>
+/// One command is decided at a time, on an image that has everything that this log ever took: a node leads only once it has committed
+/// in its own term, so that everything before is in its image, and the next command waits until the one before is committed or refused.
 /// Survives a restart: nothing here; everything in the log.
 /// </remarks>
-internal sealed class ControllerActor : ReceiveActor, IWithUnboundedStash
+internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
 {
     private readonly ControllerSetup _setup;
     private readonly IActorRef _partitions;
     private readonly IActorRef _groups;
+    private readonly CommandRouter _router;
     private readonly ILoggingAdapter _logger = Context.GetLogger();
-    private readonly List<Settling> _settling = [];
     private readonly DecisionContext _decisions;
+    private readonly IActorRef _self = Context.Self;
+    private readonly LogWaiter _waiter;
     private MetadataImage _image = MetadataImage.Empty;
+    private KafkaOffset _next; // The first record that is not in the image.
     private Partition? _log;
+    private bool _isLoaded; // Whether the image has everything that was committed before this process began.
+    private bool _leads;
+    private bool _isRegistering;
+    private long _lookedFirstAt;
+    private string? _refusal; // Why the log is of no use until the node starts again.
 
-    public ControllerActor(ControllerSetup setup, IActorRef partitions, IActorRef groups)
+    public ControllerActor(ControllerSetup setup, CommandRouter router, IActorRef partitions, IActorRef groups)
     {
         _setup = setup;
+        _router = router;
         _partitions = partitions;
         _groups = groups;
+        _waiter = new LogWaiter(_self);
         _decisions = new DecisionContext
         {
             Self = setup.Node.Self,
             Settings = setup.Settings,
             NewTopicId = () => new TopicId(Guid.NewGuid()),
         };
-        Context.System.EventStream.Subscribe(Self, typeof(LeadershipChanged));
-        WaitForLeadership();
+        Receive<LogFound>(found =>
+        {
+            _log ??= found.Log;
+            Advance();
+        });
+        Receive<LogMoved>(_ => Advance());
+        Receive<Submit>(Take);
+        Receive<MetadataAppended>(Settle);
+        Receive<Led>(led => Settle(led.Group));
+        Receive<LeadershipChanged>(changed => Settle(changed.Partition.Group));
+        Receive<GiveUp>(Expire);
+        Receive<Look>(_ => LookAround());
+        Receive<QuorumState>(Admit);
+        Receive<KafkaError>(_ => { }); // A change of members that did not begin is tried again.
+        Receive<Status.Failure>(
+            failure => _logger.Warning("the members of the metadata's group are not known: {0}", failure.Cause.Message));
+        Receive<RegistrationEnded>(ended => FinishRegistering(ended.Refusal));
+        Context.System.EventStream.Subscribe(_self, typeof(LeadershipChanged));
     }
 
-    public IStash Stash { get; set; } = null!;
+    public ITimerScheduler Timers { get; set; } = null!;
 
     protected override void PreStart()
     {
-        if (_setup.Directory.Find(GroupId.Metadata) is { View.IsLeader: true } led)
-            Self.Tell(new LeadershipChanged(led, true, led.View.Epoch));
+        _setup.Directory.Added += Found;
+        _setup.Node.Peers.Leaders.Changed += LeaderFound;
+        Timers.StartPeriodicTimer(nameof(Look), Look.Instance, _setup.LookInterval);
+        if (_setup.Directory.Find(GroupId.Metadata) is { } log) _self.Tell(new LogFound(log));
     }
 
-    private void WaitForLeadership()
+    protected override void PostStop()
     {
-        Receive<LeadershipChanged>(IsMetadata, changed =>
-        {
-            if (changed.Leads) Load(changed.Partition);
-        });
-        Receive<LeadershipChanged>(Settle);
-        Receive<GiveUp>(Expire);
-        Receive<Submit>(_ => Stash.Stash());
+        _setup.Directory.Added -= Found;
+        _setup.Node.Peers.Leaders.Changed -= LeaderFound;
+        _log?.Waiters.Remove(_waiter);
     }
 
-    /// <summary>Takes commands.</summary>
-    private void Lead()
+    private void Found(Partition partition)
     {
-        Receive<Submit>(submit => Decide(submit, Sender));
-        Receive<LeadershipChanged>(IsMetadata, changed =>
-        {
-            if (!changed.Leads) BecomeWhatTheLogAllows();
-        });
-        Receive<LeadershipChanged>(Settle);
-        Receive<GiveUp>(Expire);
+        if (partition.Group == GroupId.Metadata) _self.Tell(new LogFound(partition), ActorRefs.NoSender);
     }
 
-    /// <summary>The log is of no use until the node starts again. Nobody waits for that.</summary>
-    private Action Refuse(string reason) => () =>
+    private void LeaderFound(GroupId group)
     {
-        AppendResult refused = new(
-            KafkaError.KafkaStorageError, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, reason);
-        Receive<Submit>(_ => Sender.Tell(new Status.Failure(new MetadataAppendException(refused))));
-        Receive<LeadershipChanged>(Settle);
-        Receive<GiveUp>(Expire);
-    };
-
-    private void BecomeWhatTheLogAllows()
-    {
-        PartitionView log = _log!.View;
-        if (log.Failure is { } failure) Become(Refuse(failure));
-        else if (!log.IsLeader) Become(WaitForLeadership);
-        else if (IsLong(log)) Shorten();
-        else Become(Lead);
-        Stash.UnstashAll();
+        if (group == GroupId.Metadata) _self.Tell(Look.Instance, ActorRefs.NoSender);
+        else if (Volatile.Read(ref _settlingCount) > 0) _self.Tell(new Led(group), ActorRefs.NoSender);
     }
 
-    /// <summary>
-    /// Whether the log is worth stating anew. It is read from its beginning at every start, and most of what a busy log says is no
-    /// longer so: topics that are gone, producer ids that were given out.
-    /// </summary>
-    private bool IsLong(PartitionView log)
+    /// <summary>Applies what is committed by now, and notes whether this node leads.</summary>
+    private void Advance()
     {
-        long records = log.HighWatermark.Value - log.LogStartOffset.Value;
-        return records > _setup.LogRecords && records > 4 * (_image.Topics.Count + _image.Brokers.Count + _image.BrokerConfigs.Count);
-    }
-
-    /// <summary>
-    /// States the image again, in one batch, which is there as a whole or not at all; then everything before it can go. A crash between
-    /// the two costs nothing: the first of these records voids what was read before it.
-    /// </summary>
-    private void Shorten()
-    {
-        IReadOnlyList<MetadataRecord> records = _image.ToRecords();
-        AppendBatch(records);
-        Become(() =>
-        {
-            Receive<MetadataAppended>(appended =>
-            {
-                if (appended.Result.Error != KafkaError.None)
-                {
-                    string reason = appended.Result.Message ?? appended.Result.Error.ToString();
-                    _logger.Warning("the metadata log could not be shortened: {0}", reason);
-                    if (_log!.View.IsLeader) Become(Lead); // The next change tries again.
-                    else BecomeWhatTheLogAllows();
-                    Stash.UnstashAll();
-                    return;
-                }
-
-                foreach (MetadataRecord record in records) _image = _image.Apply(record);
-                _setup.Publish(_image);
-                _log!.Replica.Tell(new DeleteRecords(appended.Result.BaseOffset), ActorRefs.Nobody);
-                Become(Lead);
-                Stash.UnstashAll();
-            });
-            Receive<LeadershipChanged>(Settle);
-            Receive<GiveUp>(Expire);
-            Receive<Submit>(_ => Stash.Stash());
-        });
-    }
-
-    /// <summary>Waits for its own append; commands wait too, because they must be decided on what this one leaves behind.</summary>
-    private Action Appending(Decision decision, IActorRef submitter, TimeSpan timeout) => () =>
-    {
-        Receive<MetadataAppended>(appended =>
-        {
-            if (appended.Result.Error == KafkaError.None) Commit(decision, submitter, timeout);
-            else submitter.Tell(new Status.Failure(new MetadataAppendException(appended.Result)));
-            BecomeWhatTheLogAllows();
-        });
-        Receive<LeadershipChanged>(Settle);
-        Receive<GiveUp>(Expire);
-        Receive<Submit>(_ => Stash.Stash());
-    };
-
-    private static bool IsMetadata(LeadershipChanged changed) => changed.Partition.Group == GroupId.Metadata;
-
-    /// <summary>
-    /// Reads the committed log from its beginning; makes sure that the cluster has an id and that this broker is registered.
-    /// </summary>
-    private void Load(Partition log)
-    {
-        _log = log;
+        if (_refusal is not null) return;
+        _log!.Waiters.Remove(_waiter);
+        PartitionView view = _log.View;
         try
         {
-            _image = MetadataLog.Read(log.View);
+            Apply(view);
         }
         catch (Exception failure)
         {
             // Trying again would read the same bytes.
             _logger.Error(failure, "the metadata cannot be read: {0}", failure.Message);
             _setup.Failed(failure);
-            Become(Refuse($"the metadata cannot be read: {failure.Message}"));
-            Stash.UnstashAll();
+            Refuse($"the metadata cannot be read: {failure.Message}");
             return;
         }
 
-        _logger.Info("metadata loaded: {0} topics from {1} records", _image.Topics.Count, _image.Version);
-        _partitions.Tell(AllReplicas());
-        Become(Lead);
-        Stash.UnstashAll();
-        List<MetadataRecord> first = [];
-        if (_image.ClusterId.Length == 0) first.Add(new ClusterFormed(_setup.ClusterId));
-        BrokerImage self = new(_setup.Node.Self, _setup.Endpoints, _setup.Rack);
-        if (!_image.Brokers.TryGetValue(self.Id, out BrokerImage? known) || !Same(known, self))
-            first.Add(new BrokerRegistered(self.Id, self.Endpoints, self.Rack));
-        if (first.Count > 0) Append(new Decision(first, []), ActorRefs.Nobody, Replies.Timeout);
-        else _setup.Publish(_image);
-    }
-
-    private static bool Same(BrokerImage a, BrokerImage b) => a.Rack == b.Rack && a.Endpoints.SequenceEqual(b.Endpoints);
-
-    private void Decide(Submit submit, IActorRef submitter)
-    {
-        Decision decision;
-        try
+        if (view.Failure is { } reason)
         {
-            decision = MetadataMachine.Decide(_image, submit.Command, _decisions);
-        }
-        catch (Exception failure)
-        {
-            // Deciding changes nothing, so nobody but who asked has to know.
-            _logger.Error(failure, "{0} could not be decided: {1}", submit.Command.GetType().Name, failure.Message);
-            submitter.Tell(new Status.Failure(failure));
+            Refuse(reason);
             return;
         }
 
-        if (decision.Records.Count == 0) submitter.Tell(decision.Results);
-        else Append(decision, submitter, submit.Timeout);
+        bool led = _leads;
+        _leads = view.IsLeader;
+        if (_leads && !led) BeginToLead();
+        Decide();
+        if (_appending is null) Register();
+        _log.Waiters.Add(_waiter, view.HighWatermark);
+        if (ReferenceEquals(_log.View, view)) return;
+        _log.Waiters.Remove(_waiter);
+        _self.Tell(LogMoved.Instance);
     }
 
-    private void Append(Decision decision, IActorRef submitter, TimeSpan timeout)
+    private void Refuse(string reason)
     {
-        AppendBatch(decision.Records);
-        Become(Appending(decision, submitter, timeout));
-    }
-
-    private void AppendBatch(IReadOnlyList<MetadataRecord> records)
-    {
-        BufferSlice batch = MetadataLog.ToBatch(records, _setup.Node.NowMs, _setup.Node.Buffers);
-        _log!.Append(new AppendRequest(batch, RequiredAcks.All, new AppendedTo(Self), 0));
-        batch.Release();
-    }
-
-    /// <summary>What was decided is committed: it becomes visible, and the replicas follow.</summary>
-    private void Commit(Decision decision, IActorRef submitter, TimeSpan timeout)
-    {
-        MetadataImage before = _image;
-        foreach (MetadataRecord record in decision.Records) _image = _image.Apply(record);
-        HashSet<GroupId> starting = Follow(before, decision.Records);
-        _setup.Publish(_image);
-        starting.RemoveWhere(group => _setup.Directory.Find(group) is { View.IsLeader: true });
-        if (starting.Count == 0)
-        {
-            submitter.Tell(decision.Results);
-            return;
-        }
-
-        Settling settling = new(starting, submitter, decision.Results);
-        _settling.Add(settling);
-        Context.System.Scheduler.ScheduleTellOnce(timeout, Self, new GiveUp(settling), Self);
-    }
-
-    /// <summary>Tells /partitions what changed for this node; gives the replicas that begin to live here.</summary>
-    private HashSet<GroupId> Follow(MetadataImage before, IReadOnlyList<MetadataRecord> records)
-    {
-        List<ReplicaAssigned> assign = [];
-        List<TopicImage> gone = [];
-        HashSet<TopicId> configure = [];
-        foreach (MetadataRecord record in records)
-        {
-            switch (record)
-            {
-                case TopicCreated created when _image.TopicsById.TryGetValue(created.Id, out TopicImage? topic):
-                    configure.Add(topic.Id);
-                    assign.AddRange(ReplicasOf(topic, 0));
-                    break;
-                case PartitionsAdded added when _image.TopicsById.TryGetValue(added.Id, out TopicImage? topic):
-                    assign.AddRange(ReplicasOf(topic, added.First));
-                    break;
-                case TopicDeleted deleted when before.TopicsById.TryGetValue(deleted.Id, out TopicImage? topic):
-                    gone.Add(topic);
-                    break;
-                case ConfigChanged { Resource.Kind: ConfigResourceKind.Topic } changed
-                    when _image.Topics.TryGetValue(changed.Resource.Name, out TopicImage? topic):
-                    configure.Add(topic.Id);
-                    break;
-                case ConfigChanged { Resource.Kind: ConfigResourceKind.Broker }:
-                    // A default of the broker shows through in every topic that does not override it.
-                    configure.UnionWith(_image.TopicsById.Keys);
-                    break;
-            }
-        }
-
-        foreach (TopicId id in configure) _partitions.Tell(new ConfigureTopic(id, ConfigOf(_image.TopicsById[id])));
-        if (gone.Count > 0)
-        {
-            _partitions.Tell(new UnassignReplicas([.. gone.SelectMany(topic => ReplicasOf(topic, 0)).Select(replica => replica.Group)]));
-            _groups.Tell(new TopicsGone(gone));
-        }
-
-        if (assign.Count > 0) _partitions.Tell(new AssignReplicas(assign));
-        return [.. assign.Select(replica => replica.Group)];
-    }
-
-    private ReplicasAre AllReplicas() => new(
-        [.. _image.Topics.Values.SelectMany(topic => ReplicasOf(topic, 0))],
-        [.. _image.Topics.Values.Select(topic => KeyValuePair.Create(topic.Id, ConfigOf(topic)))]);
-
-    private IEnumerable<ReplicaAssigned> ReplicasOf(TopicImage topic, int first)
-    {
-        for (int i = first; i < topic.Partitions.Length; i++)
-            if (topic.Partitions[i].Replicas.Contains(_setup.Node.Self))
-                yield return new ReplicaAssigned(new GroupId(topic.Id, i), new TopicPartition(topic.Name, i), topic.Partitions[i].Replicas);
-    }
-
-    private TopicConfig ConfigOf(TopicImage topic) => TopicConfig.From(_image, topic, _setup.Node.Self, _setup.Settings);
-
-    private void Settle(LeadershipChanged changed)
-    {
-        if (!changed.Leads) return;
-        for (int i = _settling.Count - 1; i >= 0; i--)
-        {
-            Settling settling = _settling[i];
-            if (!settling.Missing.Remove(changed.Partition.Group) || settling.Missing.Count > 0) continue;
-            _settling.RemoveAt(i);
-            settling.Submitter.Tell(settling.Results);
-        }
+        _refusal = reason;
+        _leads = false;
+        Decide();
     }
 
     /// <summary>
-    /// The change is committed but not every new partition leads yet: the answer says what is committed; clients look again.
+    /// Every node says that it is here, and where, until the log says so too. Until a node sees in the log that this very process
+    /// registered, or leads, it may know less than it knew before its restart, and takes nothing away from /partitions.
     /// </summary>
-    private void Expire(GiveUp giveUp)
+    private void Register()
     {
-        if (_settling.Remove(giveUp.Settling)) giveUp.Settling.Submitter.Tell(giveUp.Settling.Results);
+        if (_isRegistering || _log is null || _refusal is not null) return;
+        RegisterBroker mine = _setup.Registration;
+        if (_image.Brokers.TryGetValue(mine.Id, out BrokerImage? known) && known.IsAs(Wanted) && (_isLoaded || IsOwn(known))) return;
+        if (_router.Controller is not { IsSome: true }) return;
+        _isRegistering = true;
+        _router.SubmitAsync(mine, _setup.LookInterval * 3).ContinueWith(
+            ended => _self.Tell(new RegistrationEnded(Refusal(ended)), ActorRefs.NoSender), TaskScheduler.Default);
     }
 
-    private sealed class AppendedTo(IActorRef controller) : IAppendSink
+    private BrokerImage Wanted => new(_setup.Registration.Id, _setup.Registration.Endpoints, _setup.Registration.Rack)
     {
-        public void Appended(int slot, in AppendResult result) => controller.Tell(new MetadataAppended(result), ActorRefs.NoSender);
+        Directory = _setup.Registration.Directory,
+        Protocol = _setup.Registration.Protocol,
+    };
+
+    private bool IsOwn(BrokerImage broker) => broker.Incarnation == _setup.Registration.Incarnation;
+
+    private static string? Refusal(Task<CommandDone> registered) =>
+        registered.IsCompletedSuccessfully
+            ? registered.Result.Results is [{ Error: not KafkaError.None } refused] ? $"{refused.Error}, {refused.Message}" : null
+            : registered.Exception?.InnerException?.Message;
+
+    private void FinishRegistering(string? refusal)
+    {
+        _isRegistering = false;
+        if (refusal is not null) _logger.Warning("the controller did not take this broker's registration: {0}", refusal);
     }
 
-    /// <summary>An answer that waits for partitions to lead.</summary>
-    private sealed record Settling(HashSet<GroupId> Missing, IActorRef Submitter, IReadOnlyList<ItemResult> Results);
+    private void LookAround()
+    {
+        if (_log is null) return;
+        Register();
+        if (_leads) WatchBrokers();
+        if (_isLoaded || _image.ClusterId.Length == 0 || ReferenceEquals(_setup.Published.Image, _image)) return;
 
-    private sealed record MetadataAppended(AppendResult Result);
+        // Nobody leads the metadata. What was known serves readers; whatever wants to change something waits for a controller.
+        long now = _setup.Node.Time.GetTimestamp();
+        if (_lookedFirstAt == 0) _lookedFirstAt = now;
+        if (_setup.Node.Time.GetElapsedTime(_lookedFirstAt, now) >= _setup.FenceAfter) _setup.Published.Set(_image, _next);
+    }
 
-    private sealed record GiveUp(Settling Settling);
+    /// <summary>Wakes the controller when its log moved.</summary>
+    private sealed class LogWaiter(IActorRef controller) : IFetchWaiter
+    {
+        public void Wake() => controller.Tell(LogMoved.Instance, ActorRefs.NoSender);
+    }
+
+    private sealed record LogFound(Partition Log);
+
+    private sealed class LogMoved
+    {
+        public static readonly LogMoved Instance = new();
+    }
+
+    private sealed class Look
+    {
+        public static readonly Look Instance = new();
+    }
+
+    private sealed record Led(GroupId Group);
+
+    private sealed record RegistrationEnded(string? Refusal);
 }
-
-/// <summary>
-/// To the controller: decide on a command. Answered with a list of <see cref="ItemResult"/>, or a failure when it could not be committed.
-/// </summary>
-internal sealed record Submit(MetadataCommand Command, TimeSpan Timeout);
-
-/// <summary>A change of the metadata could not be appended.</summary>
-internal sealed class MetadataAppendException(in AppendResult result)
-    : Exception($"the metadata log refused the change: {result.Error}{(result.Message is null ? "" : ", " + result.Message)}")
-{
-    public KafkaError Error { get; } = result.Error;
-}
-
-/// <summary>What the controller is made from.</summary>
-/// <param name="Node">What the node's actors share.</param>
-/// <param name="Directory">The replicas of this node.</param>
-/// <param name="ClusterId">The cluster's id, for a new cluster.</param>
-/// <param name="Endpoints">Where clients reach this node.</param>
-/// <param name="Rack">The node's rack, or null.</param>
-/// <param name="Settings">The node's own configuration.</param>
-/// <param name="LogRecords">How many records the metadata log may hold before it is stated anew, if most of it is dead.</param>
-/// <param name="Publish">Told every new image, in order, on the controller's thread.</param>
-/// <param name="Failed">Told why the node cannot work, when it cannot.</param>
-internal sealed record ControllerSetup(
-    NodeContext Node,
-    PartitionDirectory Directory,
-    string ClusterId,
-    ImmutableArray<BrokerEndpoint> Endpoints,
-    string? Rack,
-    BrokerSettings Settings,
-    long LogRecords,
-    Action<MetadataImage> Publish,
-    Action<Exception> Failed);

@@ -9,12 +9,13 @@ namespace Chronik.Partitions.Controller;
 /// </summary>
 internal static class MetadataLog
 {
-    /// <summary>The image that all committed records of a view give.</summary>
-    public static MetadataImage Read(PartitionView view)
+    /// <summary>The committed records of a view from an offset on, with their offsets.</summary>
+    public static List<(KafkaOffset Offset, MetadataRecord Record)> Read(PartitionView view, KafkaOffset from)
     {
-        MetadataImage image = MetadataImage.Empty;
-        CommittedRecords.ForEach(view, (in RecordView record) => image = image.Apply(MetadataRecordCodec.Read(record.Value)));
-        return image;
+        List<(KafkaOffset, MetadataRecord)> records = [];
+        CommittedRecords.ForEach(
+            view, from, (in RecordView record) => records.Add((record.Offset, MetadataRecordCodec.Read(record.Value))));
+        return records;
     }
 
     /// <summary>One batch of records, in a buffer with one reference for the caller.</summary>

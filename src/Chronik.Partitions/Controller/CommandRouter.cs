@@ -1,0 +1,96 @@
+using Akka.Actor;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions.Peers;
+
+namespace Chronik.Partitions.Controller;
+
+/// <summary>
+/// Finds the controller and asks it, whichever node it is on. Thread-safe. A command that was refused before anything was done is tried
+/// again for as long as its time lasts; one of which nobody knows what became of it is not, because it may have been carried out.
+/// </summary>
+internal sealed class CommandRouter(
+    NodeId self,
+    PeerHub peers,
+    PartitionDirectory directory,
+    PartitionLocator locator,
+    PeerBook others,
+    PublishedMetadata published,
+    Task<IActorRef> controller)
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan LossInterval = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>The node that leads the metadata, as far as is known here; none while nobody is known to.</summary>
+    public NodeId Controller => locator.LeaderOf(GroupId.Metadata);
+
+    /// <summary>
+    /// Changes the metadata. Completes once what was granted is committed, and applied on this node too.
+    /// </summary>
+    /// <exception cref="MetadataAppendException">It was refused, or it is not known what became of it.</exception>
+    /// <exception cref="TimeoutException">Nobody could be asked in time, or did not answer.</exception>
+    public async Task<CommandDone> SubmitAsync(MetadataCommand command, TimeSpan timeout)
+    {
+        long began = TimeProvider.System.GetTimestamp();
+        while (true)
+        {
+            TimeSpan left = timeout - TimeProvider.System.GetElapsedTime(began);
+            TimeSpan allowed = left > TimeSpan.Zero ? left : TimeSpan.Zero;
+            object? answer = await AskControllerAsync(new Submit(command, allowed), allowed).ConfigureAwait(false);
+            switch (answer)
+            {
+                case CommandDone done:
+                    await published.WaitForAsync(done.End, allowed + Replies.Timeout).ConfigureAwait(false);
+                    return done;
+                case CommandRefused { Error: not KafkaError.NotController } refused:
+                    throw new MetadataAppendException(refused.Error, refused.Message);
+            }
+
+            if (left <= Pause) throw new TimeoutException($"there was no controller for {timeout}");
+            await Task.Delay(Pause).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>How the metadata's group stands, as its leader sees it; no leader and no members when none can be asked.</summary>
+    public async Task<QuorumState> DescribeQuorumAsync()
+    {
+        try
+        {
+            if (await AskControllerAsync(DescribeMetadataQuorum.Instance, Replies.Timeout).ConfigureAwait(false) is QuorumDescribed known)
+                return known.State;
+        }
+        catch (Exception e) when (e is AskTimeoutException or TimeoutException)
+        {
+            // Whoever led is gone.
+        }
+
+        return new QuorumState(NodeId.None, LeaderEpoch.Unknown, KafkaOffset.Unknown, [], []);
+    }
+
+    /// <summary>The controller's answer, or null while there is no controller to ask.</summary>
+    private async Task<object?> AskControllerAsync(IRpcMessage message, TimeSpan timeout)
+    {
+        NodeId leader = Controller;
+        if (leader == self)
+        {
+            if (message is DescribeMetadataQuorum)
+                return new QuorumDescribed(await directory.Find(GroupId.Metadata)!.DescribeQuorumAsync().ConfigureAwait(false));
+            IActorRef here = await controller.ConfigureAwait(false);
+            return await here.Ask<object>(message, timeout + Replies.Timeout).ConfigureAwait(false);
+        }
+
+        if (!leader.IsSome && directory.Find(GroupId.Metadata)?.View.Failure is { } failure)
+            return new CommandRefused(KafkaError.KafkaStorageError, failure);
+        if (!leader.IsSome || !peers.IsAlive(leader) || others.Find(leader) is not { } peer) return null;
+        Task<object> answer = peer.Rpc.Ask<object>(message, timeout + Replies.Timeout);
+        while (await Task.WhenAny(answer, Task.Delay(LossInterval)).ConfigureAwait(false) != answer)
+        {
+            if (peers.IsAlive(leader)) continue;
+            _ = answer.ContinueWith(
+                static late => late.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+            return new CommandRefused(KafkaError.RequestTimedOut, $"controller {leader} was lost before it answered");
+        }
+
+        return await answer.ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,121 @@
+using Akka.Actor;
+using Akka.Event;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions.Groups;
+using Chronik.Partitions.Replicas;
+
+namespace Chronik.Partitions.Controller;
+
+/// <content>Every node: from the log to the image, and from the image to what lives here.</content>
+internal sealed partial class ControllerActor
+{
+    private void Apply(PartitionView view)
+    {
+        MetadataImage before = _image;
+        List<(KafkaOffset Offset, MetadataRecord Record)> records = _next < view.HighWatermark ? MetadataLog.Read(view, _next) : [];
+        KafkaOffset? restatedAt = null;
+        foreach ((KafkaOffset offset, MetadataRecord record) in records)
+        {
+            _image = _image.Apply(record);
+            if (record is MetadataRestated) restatedAt = offset;
+        }
+
+        if (view.HighWatermark > _next) _next = view.HighWatermark;
+        if (!_isLoaded)
+        {
+            // What leads has everything that was ever committed; so has who sees what it did itself.
+            _isLoaded = view.IsLeader || (_image.Brokers.TryGetValue(_setup.Node.Self, out BrokerImage? self) && IsOwn(self));
+            if (!_isLoaded) return;
+            _logger.Info("metadata loaded: {0} topics from {1} records", _image.Topics.Count, _image.Version);
+            _partitions.Tell(AllReplicas());
+        }
+        else if (records.Count == 0)
+        {
+            return;
+        }
+        else if (restatedAt is not null)
+        {
+            FollowAll(before);
+        }
+        else
+        {
+            Follow(before, records);
+        }
+
+        _setup.Published.Set(_image, _next);
+        if (restatedAt is { } start) _log!.Replica.Tell(new DeleteRecords(start), ActorRefs.Nobody);
+    }
+
+    /// <summary>Tells /partitions what some records changed for this node.</summary>
+    private void Follow(MetadataImage before, List<(KafkaOffset Offset, MetadataRecord Record)> records)
+    {
+        List<ReplicaAssigned> assign = [];
+        List<TopicImage> gone = [];
+        HashSet<TopicId> configure = [];
+        foreach ((_, MetadataRecord record) in records)
+        {
+            switch (record)
+            {
+                case TopicCreated created when _image.TopicsById.TryGetValue(created.Id, out TopicImage? topic):
+                    configure.Add(topic.Id);
+                    assign.AddRange(ReplicasOf(topic, 0, created.Partitions.Length));
+                    break;
+                case PartitionsAdded added when _image.TopicsById.TryGetValue(added.Id, out TopicImage? topic):
+                    assign.AddRange(ReplicasOf(topic, added.First, added.Partitions.Length));
+                    break;
+                case TopicDeleted deleted when before.TopicsById.TryGetValue(deleted.Id, out TopicImage? topic):
+                    gone.Add(topic);
+                    break;
+                case ConfigChanged { Resource.Kind: ConfigResourceKind.Topic } changed
+                    when _image.Topics.TryGetValue(changed.Resource.Name, out TopicImage? topic):
+                    configure.Add(topic.Id);
+                    break;
+                case ConfigChanged { Resource.Kind: ConfigResourceKind.Broker }:
+                    // A default of the broker shows through in every topic that does not override it.
+                    configure.UnionWith(_image.TopicsById.Keys);
+                    break;
+            }
+        }
+
+        foreach (TopicId id in configure) _partitions.Tell(new ConfigureTopic(id, ConfigOf(_image.TopicsById[id])));
+        if (gone.Count > 0)
+        {
+            _partitions.Tell(new UnassignReplicas([.. gone.SelectMany(AllReplicasOf).Select(replica => replica.Group)]));
+            _groups.Tell(new TopicsGone(gone));
+        }
+
+        if (assign.Count > 0) _partitions.Tell(new AssignReplicas(assign));
+    }
+
+    /// <summary>The log was stated anew, and what it said in between may have been passed over.</summary>
+    private void FollowAll(MetadataImage before)
+    {
+        List<TopicImage> gone = [.. before.TopicsById.Values.Where(topic => !_image.TopicsById.ContainsKey(topic.Id))];
+        if (gone.Count > 0) _groups.Tell(new TopicsGone(gone));
+        _partitions.Tell(AllReplicas());
+    }
+
+    private ReplicasAre AllReplicas() => new(
+        [.. _image.Topics.Values.SelectMany(AllReplicasOf)],
+        [.. _image.Topics.Values.Select(topic => KeyValuePair.Create(topic.Id, ConfigOf(topic)))]);
+
+    private IEnumerable<ReplicaAssigned> AllReplicasOf(TopicImage topic) => ReplicasOf(topic, 0, topic.Partitions.Length);
+
+    private IEnumerable<ReplicaAssigned> ReplicasOf(TopicImage topic, int first, int count)
+    {
+        for (int i = first; i < first + count; i++)
+        {
+            PartitionImage partition = topic.Partitions[i];
+            int at = partition.Replicas.IndexOf(_setup.Node.Self);
+            if (at < 0) continue;
+            yield return new ReplicaAssigned(new GroupId(topic.Id, i), new TopicPartition(topic.Name, i), partition.Replicas)
+            {
+                // From before directories were known, nobody can have lost one.
+                Directories = partition.Directories[at] == Guid.Empty ? [] : partition.Directories,
+            };
+        }
+    }
+
+    private TopicConfig ConfigOf(TopicImage topic) => TopicConfig.From(_image, topic, _setup.Node.Self, _setup.Settings);
+}

@@ -1,0 +1,39 @@
+using System.Text.Json;
+using Akka.Actor;
+using Akka.Serialization;
+using Chronik.Partitions.Forming;
+
+namespace Chronik.Partitions.Controller;
+
+/// <summary>Writes <see cref="IRpcMessage"/> for the wire: JSON, the manifest names the type and the version of its form.</summary>
+internal sealed class RpcSerializer(ExtendedActorSystem system) : SerializerWithStringManifest(system)
+{
+    private static readonly Dictionary<string, Type> Types = new(StringComparer.Ordinal)
+    {
+        ["submit-1"] = typeof(Submit),
+        ["done-1"] = typeof(CommandDone),
+        ["refused-1"] = typeof(CommandRefused),
+        ["describe-quorum-1"] = typeof(DescribeMetadataQuorum),
+        ["quorum-1"] = typeof(QuorumDescribed),
+        ["hello-1"] = typeof(Hello),
+        ["welcome-1"] = typeof(Welcome),
+        ["unwelcome-1"] = typeof(Unwelcome),
+        ["propose-1"] = typeof(Propose),
+        ["accepted-1"] = typeof(Accepted),
+        ["withdrawn-1"] = typeof(Withdrawn),
+        ["formed-1"] = typeof(Formed),
+    };
+
+    private static readonly Dictionary<Type, string> Manifests = Types.ToDictionary(pair => pair.Value, pair => pair.Key);
+
+    /// <summary>Names this serializer on the wire; never changes.</summary>
+    public override int Identifier => 9_204;
+
+    public override string Manifest(object o) => Manifests[o.GetType()];
+
+    public override byte[] ToBinary(object obj) => JsonSerializer.SerializeToUtf8Bytes(obj, obj.GetType(), RpcJson.Wire);
+
+    public override object FromBinary(byte[] bytes, string manifest) => Types.TryGetValue(manifest, out Type? type)
+        ? JsonSerializer.Deserialize(bytes, type, RpcJson.Wire)!
+        : throw new ArgumentException($"this version does not know messages of the kind '{manifest}'", nameof(manifest));
+}

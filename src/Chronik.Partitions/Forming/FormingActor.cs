@@ -1,0 +1,292 @@
+using Akka.Actor;
+using Akka.Event;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions.Peers;
+using Chronik.Partitions.Replicas;
+using Chronik.Storage;
+
+namespace Chronik.Partitions.Forming;
+
+/// <summary>/user/chronik/forming: nodes that find each other, found a cluster once, or join the one that is there.</summary>
+/// <remarks>
+/// <code>
+///   members of the actor systems' cluster - MemberSeen, MemberGone -->|         |
+///   forming of another node ------ Hello -->                          | forming |-- Welcome, Unwelcome --> who said hello
+///   the one with the lowest id --- Propose, Formed ------------------>|         |-- Accepted, Withdrawn -> who proposed
+///                                                                     |         |-- Connect --> hub, PeerBook
+///                                                                     |         |-- AssignReplicas(__cluster_metadata) --> /partitions
+/// </code>
+/// A cluster is founded once: when every node that is there has greeted every other, none belongs to a cluster, and they are as many as
+/// expected, the one with the lowest id proposes; each node accepts one proposal at a time, and only when all have accepted does the
+/// proposer write the cluster into its directory and tell the others, who do the same. Until then nothing was written and whoever dies
+/// takes the proposal along. Because the one that everybody joined through is met by all and accepts one proposal, there are never two
+/// clusters. Whoever meets a node of a cluster joins it. Survives a restart: the cluster that the directory belongs to.
+/// </remarks>
+internal sealed partial class FormingActor : ReceiveActor, IWithTimers
+{
+    public const string Name = "forming";
+
+    private readonly FormingSetup _setup;
+    private readonly IActorRef _partitions;
+    private readonly ILoggingAdapter _logger = Context.GetLogger();
+    private readonly Dictionary<Address, Member> _members = [];
+    private readonly long _began;
+    private long _progressAt;
+    private bool _isMember; // Whether everybody who was there before this node is known.
+    private bool _isRefused;
+
+    public FormingActor(FormingSetup setup, IActorRef partitions)
+    {
+        _setup = setup;
+        _partitions = partitions;
+        _began = setup.Node.Time.GetTimestamp();
+        _progressAt = _began;
+        Receive<object>(_ => _isRefused, _ => { });
+        Receive<MemberSeen>(seen => Greet(seen.Address));
+        Receive<MemberUnreachable>(lost => Forget(lost.Address));
+        Receive<MemberGone>(gone =>
+        {
+            Disconnect(gone.Address);
+            Forget(gone.Address);
+        });
+        Receive<AssociationLost>(lost => Disconnect(lost.Address));
+        Receive<Hello>(hello =>
+        {
+            if (Meet(hello.From)) Sender.Tell(new Welcome(Facts()));
+        });
+        Receive<Welcome>(welcome => Meet(welcome.From));
+        Receive<Unwelcome>(Heed);
+        Receive<Propose>(Consider);
+        Receive<Accepted>(Count);
+        Receive<Withdrawn>(Withdraw);
+        Receive<Formed>(formed =>
+        {
+            if (!Identity.IsFormed) Join(formed.ClusterId, formed.MetadataVoters);
+        });
+        Receive<GreetAgain>(_ => GreetAll());
+    }
+
+    public ITimerScheduler Timers { get; set; } = null!;
+
+    private NodeIdentity Identity => _setup.Node.Storage.Identity;
+
+    private long AgeMs => (long)_setup.Node.Time.GetElapsedTime(_began).TotalMilliseconds;
+
+    protected override void PreStart()
+    {
+        Timers.StartPeriodicTimer(nameof(GreetAgain), GreetAgain.Instance, _setup.GreetInterval);
+        if (Identity.IsFormed) Begin();
+    }
+
+    private NodeFacts Facts() => new(
+        Identity.NodeId, Identity.DirectoryId, _setup.Incarnation, _setup.Self.ToString(), _setup.Protocol, _setup.Expect, AgeMs,
+        Identity.ClusterId, Identity.MetadataVoters);
+
+    private void Greet(Address address)
+    {
+        if (address.Equals(_setup.Self))
+        {
+            _isMember = true;
+            Found();
+            return;
+        }
+
+        _members.TryAdd(address, new Member());
+        Reach(address).Tell(new Hello(Facts()), Self);
+    }
+
+    private ICanTell Reach(Address address) => _setup.Reach(address, "chronik/" + Name);
+
+    /// <summary>Greets whoever has not answered, or is not what this node is: everybody until the cluster is formed.</summary>
+    private void GreetAll()
+    {
+        foreach ((Address address, Member member) in _members)
+            if (!member.IsConnected) Reach(address).Tell(new Hello(Facts()), Self);
+        if (Identity.IsFormed)
+        {
+            LeaveIfElsewhere();
+            return;
+        }
+
+        Found();
+        if (!Identity.IsFormed) SayProgress();
+    }
+
+    private void SayProgress()
+    {
+        if (_setup.Node.Time.GetElapsedTime(_progressAt) < TimeSpan.FromSeconds(1)) return;
+        _progressAt = _setup.Node.Time.GetTimestamp();
+        List<NodeFacts> met = [.. _members.Values.Select(member => member.Facts).OfType<NodeFacts>().OrderBy(facts => facts.Id.Value)];
+        string seen = met.Count == 0
+            ? "nobody was met yet"
+            : $"met {string.Join(", ", met.Select(facts => $"{facts.Id} at {HostPort(facts)}"))}";
+        string differing = met.Where(facts => facts.Expect != _setup.Expect).Aggregate("", (said, facts) =>
+            $"{said}; node {facts.Id} was told to wait for {facts.Expect}");
+        int missing = Math.Max(0, _setup.Expect - met.Count - 1);
+        string what = missing > 0 ? $"waiting for {missing} of {_setup.Expect} nodes" : $"forming a cluster of {_setup.Expect} nodes";
+        _setup.Progress($"{what}; {seen}{differing}");
+    }
+
+    private static string HostPort(NodeFacts facts) => facts.Address[(facts.Address.IndexOf('@') + 1)..];
+
+    /// <summary>Another node says who it is. False, and it was told why, when the two cannot be in one cluster.</summary>
+    private bool Meet(NodeFacts facts)
+    {
+        if (!Address.TryParse(facts.Address, out Address address) || address.Equals(_setup.Self)) return false;
+        Member member = _members.TryGetValue(address, out Member? known) ? known : _members[address] = new Member();
+        if (WhyNot(facts) is { } reason)
+        {
+            member.Facts = null;
+            member.OtherCluster = reason.IsOtherCluster ? facts.ClusterId : null;
+            Reach(address).Tell(new Unwelcome(Facts(), reason.Text, reason.IsOtherCluster), Self);
+            return false;
+        }
+
+        member.Facts = facts;
+        member.OtherCluster = null;
+        if (facts.IsFormed && !Identity.IsFormed) Join(facts.ClusterId, facts.MetadataVoters);
+        if (facts.IsFormed && Identity.IsFormed) Connect(address, member);
+        else Found();
+        return true;
+    }
+
+    private (string Text, bool IsOtherCluster)? WhyNot(NodeFacts facts)
+    {
+        if (!facts.Protocol.Overlaps(_setup.Protocol))
+        {
+            string reason =
+                $"node {facts.Id} speaks version {facts.Protocol} of the nodes' protocol, node {Identity.NodeId} {_setup.Protocol}";
+            return (reason, false);
+        }
+
+        if (facts.Id == Identity.NodeId)
+            return ($"node id {facts.Id} is taken by the node at {_setup.Self.HostPort()}", false);
+        foreach ((Address address, Member member) in _members)
+        {
+            if (member.Facts is not { } other || other.Id != facts.Id || other.Address == facts.Address) continue;
+            if (_setup.Node.Peers.IsAlive(other.Id) || !Identity.IsFormed)
+                return ($"node id {facts.Id} is taken by the node at {address.HostPort()}", false);
+        }
+
+        return facts.IsFormed && Identity.IsFormed && facts.ClusterId != Identity.ClusterId
+            ? ($"the data directory of node {facts.Id} belongs to cluster {facts.ClusterId}, this is cluster {Identity.ClusterId}", true)
+            : null;
+    }
+
+    /// <summary>
+    /// Another node cannot be in one cluster with this one. It was told the same, so that one of the two goes: the one without a cluster,
+    /// or the younger one, or of different clusters the one that meets fewer of its own.
+    /// </summary>
+    private void Heed(Unwelcome unwelcome)
+    {
+        if (unwelcome.IsOtherCluster)
+        {
+            if (Address.TryParse(unwelcome.From.Address, out Address address) && _members.TryGetValue(address, out Member? member))
+                member.OtherCluster = unwelcome.From.ClusterId;
+            LeaveIfElsewhere();
+            return;
+        }
+
+        NodeFacts self = Facts();
+        int order = (self.IsFormed, self.AgeMs).CompareTo((unwelcome.From.IsFormed, unwelcome.From.AgeMs));
+        if (order < 0 || (order == 0 && string.CompareOrdinal(self.Address, unwelcome.From.Address) > 0)) Refuse(unwelcome.Reason);
+        else _logger.Warning("the node at {0} cannot join: {1}", unwelcome.From.Address, unwelcome.Reason);
+    }
+
+    private void LeaveIfElsewhere()
+    {
+        if (AgeMs < _setup.Patience.TotalMilliseconds) return;
+        var others = _members.Values.Where(member => member.OtherCluster is not null).GroupBy(member => member.OtherCluster!).ToList();
+        if (others.MaxBy(cluster => cluster.Count()) is not { } largest) return;
+        int own = 1 + _members.Values.Count(member => member.Facts is { IsFormed: true });
+        if (largest.Count() > own || (largest.Count() == own && own == 1 && string.CompareOrdinal(largest.Key, Identity.ClusterId) < 0))
+            Refuse($"the data directory belongs to cluster {Identity.ClusterId}, the nodes that it met to cluster {largest.Key}");
+    }
+
+    private void Refuse(string reason)
+    {
+        _isRefused = true;
+        foreach (Address address in _members.Keys) Disconnect(address);
+        _setup.Refused(reason);
+    }
+
+    /// <summary>The directory belongs to a cluster from now on.</summary>
+    private void Join(string clusterId, IReadOnlyList<MetadataVoter> metadataVoters)
+    {
+        _setup.Node.Storage.Form(clusterId, metadataVoters);
+        _logger.Info("this node belongs to cluster {0} now, which was formed of nodes {1}", clusterId,
+            string.Join(", ", metadataVoters.Select(voter => voter.Id)));
+        _promised = null;
+        Begin();
+        foreach (Address address in _members.Keys) Reach(address).Tell(new Hello(Facts()), Self);
+    }
+
+    private void Begin()
+    {
+        NodeIdentity identity = Identity;
+        _setup.Node.Peers.Form(identity.ClusterId);
+        bool votes = identity.MetadataVoters.Any(voter => voter.Id == identity.NodeId);
+        IReadOnlyList<MetadataVoter> voters = votes ? identity.MetadataVoters : []; // Whoever came later learns from the leader.
+        _partitions.Tell(new AssignReplicas(
+        [
+            new ReplicaAssigned(GroupId.Metadata, new TopicPartition(TopicNames.ClusterMetadata, 0), [.. voters.Select(voter => voter.Id)])
+            {
+                Directories = [.. voters.Select(voter => voter.Directory)],
+            },
+        ]));
+        foreach ((Address address, Member member) in _members)
+            if (member.Facts is { IsFormed: true }) Connect(address, member);
+    }
+
+    private void Connect(Address address, Member member)
+    {
+        NodeFacts facts = member.Facts!;
+        if (member.IsConnected && member.ConnectedTo == facts.Incarnation) return;
+        foreach (Member former in _members.Values)
+            if (former != member && former.Facts?.Id == facts.Id) (former.Facts, former.IsConnected) = (null, false);
+        member.IsConnected = true;
+        member.ConnectedTo = facts.Incarnation;
+        _setup.Others.Set(new PeerEntry(facts.Id, facts.Directory, address, _setup.Reach(address, "chronik/rpc")));
+        _setup.Node.Peers.Connect(
+            facts.Id, facts.Directory,
+            _setup.Reach(address, $"chronik/{PeersActor.Name}/{PeersActor.ControlName}"),
+            _setup.Reach(address, $"chronik/{PeersActor.Name}/{PeersActor.BulkName}"));
+    }
+
+    private void Disconnect(Address address)
+    {
+        if (!_members.TryGetValue(address, out Member? member) || !member.IsConnected) return;
+        member.IsConnected = false;
+        if (member.Facts is { } facts && _setup.Others.Find(facts.Id)?.Address.Equals(address) == true)
+            _setup.Node.Peers.Disconnect(facts.Id);
+    }
+
+    /// <summary>Nobody waits for a member that is not there. It is met again when it is back.</summary>
+    private void Forget(Address address)
+    {
+        if (_members.TryGetValue(address, out Member? member) && member.IsConnected) return; // Its silence is the hub's to judge.
+        _members.Remove(address);
+        if (_promised?.Proposer == address.ToString()) _promised = null;
+        if (_proposed is not null && _proposed.Missing.Contains(address)) CallOff();
+    }
+
+    /// <summary>A member of the actor systems' cluster.</summary>
+    private sealed class Member
+    {
+        /// <summary>What it said of itself; null until it has, or when it cannot be in this cluster.</summary>
+        public NodeFacts? Facts { get; set; }
+
+        /// <summary>The cluster that it belongs to when that is another one.</summary>
+        public string? OtherCluster { get; set; }
+
+        public bool IsConnected { get; set; }
+
+        public Guid ConnectedTo { get; set; }
+    }
+
+    private sealed class GreetAgain
+    {
+        public static readonly GreetAgain Instance = new();
+    }
+}

@@ -1,0 +1,56 @@
+using Akka.Actor;
+using Akka.Cluster;
+using Akka.Remote;
+
+namespace Chronik.Partitions.Forming;
+
+/// <summary>/user/chronik/membership: tells forming what Akka.Cluster and Akka.Remote notice.</summary>
+/// <remarks>
+/// <code>
+///   Akka.Cluster - member and reachability events --> membership -- MemberSeen, MemberUnreachable, MemberGone --> forming
+///   Akka.Remote -- DisassociatedEvent --------------> membership -- AssociationLost -----------------------------> forming
+/// </code>
+/// When this node itself has joined, forming hears of all others first and of this node last: from then on it knows everybody that was
+/// there before it.
+/// </remarks>
+internal sealed class MembershipActor : ReceiveActor
+{
+    public const string Name = "membership";
+
+    private readonly Cluster _cluster = Cluster.Get(Context.System);
+
+    public MembershipActor(IActorRef forming)
+    {
+        Receive<ClusterEvent.CurrentClusterState>(state =>
+        {
+            foreach (Member member in state.Members.Except(state.Unreachable).Where(IsThere).OrderBy(IsSelf))
+                forming.Tell(new MemberSeen(member.Address));
+        });
+        Receive<ClusterEvent.MemberRemoved>(removed =>
+        {
+            if (!IsSelf(removed.Member)) forming.Tell(new MemberGone(removed.Member.Address));
+        });
+        Receive<ClusterEvent.IMemberEvent>(changed =>
+        {
+            if (!IsThere(changed.Member)) return;
+            if (IsSelf(changed.Member)) _cluster.SendCurrentClusterState(Self);
+            else forming.Tell(new MemberSeen(changed.Member.Address));
+        });
+        Receive<ClusterEvent.UnreachableMember>(lost => forming.Tell(new MemberUnreachable(lost.Member.Address)));
+        Receive<ClusterEvent.ReachableMember>(found => forming.Tell(new MemberSeen(found.Member.Address)));
+        Receive<DisassociatedEvent>(lost => forming.Tell(new AssociationLost(lost.RemoteAddress)));
+    }
+
+    protected override void PreStart()
+    {
+        Context.System.EventStream.Subscribe(Self, typeof(DisassociatedEvent));
+        _cluster.Subscribe(
+            Self, ClusterEvent.InitialStateAsSnapshot, typeof(ClusterEvent.IMemberEvent), typeof(ClusterEvent.IReachabilityEvent));
+    }
+
+    protected override void PostStop() => _cluster.Unsubscribe(Self);
+
+    private bool IsSelf(Member member) => member.Address.Equals(_cluster.SelfAddress);
+
+    private static bool IsThere(Member member) => member.Status is MemberStatus.Joining or MemberStatus.WeaklyUp or MemberStatus.Up;
+}

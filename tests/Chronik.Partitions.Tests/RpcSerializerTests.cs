@@ -1,0 +1,131 @@
+using System.Text;
+using Akka.Actor;
+using Akka.Configuration;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions.Controller;
+using Chronik.Partitions.Forming;
+using Chronik.Storage;
+using Xunit;
+
+namespace Chronik.Partitions.Tests;
+
+public sealed class RpcSerializerTests : IAsyncDisposable
+{
+    private static readonly Guid Id = new("01234567-89ab-cdef-0123-456789abcdef");
+    private static readonly TopicId Topic = new(Id);
+
+    private static readonly NodeFacts Facts = new(
+        new NodeId(3), Id, Id, "akka.tcp://chronik@h:1", new ProtocolVersions(1, 2), 3, 17, "c", [new MetadataVoter(new NodeId(3), Id)]);
+
+    private static readonly object[] Messages =
+    [
+        .. Commands().Select(command => new Submit(command, TimeSpan.FromSeconds(3))),
+        new CommandDone(new KafkaOffset(7),
+        [
+            new ItemResult(KafkaError.None, null),
+            new TopicResult(KafkaError.None, null, "t", Topic)
+            {
+                PartitionCount = 3,
+                ReplicationFactor = 2,
+                Configs =
+                [
+                    new ConfigDescription(
+                        TopicConfigs.Find("retention.ms")!, "5", ConfigSource.DynamicTopic, false,
+                        [new ConfigSynonym("retention.ms", "5", ConfigSource.DynamicTopic)]),
+                ],
+            },
+            new ConfigResult(KafkaError.InvalidConfig, "no", ConfigResource.AllBrokers),
+            new ProducerIdsResult(KafkaError.None, null, 1000, 10),
+        ]),
+        new CommandRefused(KafkaError.NotController, "not here"),
+        DescribeMetadataQuorum.Instance,
+        new QuorumDescribed(new QuorumState(
+            new NodeId(1), new LeaderEpoch(4), new KafkaOffset(9), [new QuorumReplica(new NodeId(1), new KafkaOffset(9), 5, 6)], [])),
+        new Hello(Facts),
+        new Welcome(Facts with { ClusterId = "", MetadataVoters = [] }),
+        new Unwelcome(Facts, "why", IsOtherCluster: true),
+        new Propose(Facts, "c", Facts.MetadataVoters),
+        new Accepted("a", "c"),
+        new Withdrawn("a", "c"),
+        new Formed("c", Facts.MetadataVoters),
+    ];
+
+    private readonly ActorSystem _system = ActorSystem.Create(
+        "rpc", ConfigurationFactory.ParseString("akka.loglevel = ERROR").WithFallback(ChronikNode.DefaultConfig()));
+
+    public static TheoryData<int> All() => [.. Enumerable.Range(0, Messages.Length)];
+
+    public async ValueTask DisposeAsync() => await _system.Terminate();
+
+    [Theory]
+    [MemberData(nameof(All))]
+    public void A_message_reads_as_it_was_written(int index)
+    {
+        object message = Messages[index];
+        Assert.IsType<RpcSerializer>(_system.Serialization.FindSerializerFor(message));
+        RpcSerializer serializer = new((ExtendedActorSystem)_system);
+        byte[] bytes = serializer.ToBinary(message);
+        object read = serializer.FromBinary(bytes, serializer.Manifest(message));
+        Assert.Equal(message.GetType(), read.GetType());
+        Assert.Equal(Encoding.UTF8.GetString(bytes), Encoding.UTF8.GetString(serializer.ToBinary(read)));
+    }
+
+    [Fact]
+    public void What_a_newer_node_says_besides_is_passed_over_and_a_newer_kind_is_refused()
+    {
+        RpcSerializer serializer = new((ExtendedActorSystem)_system);
+        byte[] newer = Encoding.UTF8.GetBytes("""{"Address":"a","ClusterId":"c","Mood":"good"}""");
+        Assert.Equal(new Accepted("a", "c"), serializer.FromBinary(newer, "accepted-1"));
+        Assert.Contains("accepted-2", Assert.Throws<ArgumentException>(() => serializer.FromBinary(newer, "accepted-2")).Message);
+    }
+
+    [Fact]
+    public void A_command_keeps_everything_that_it_says()
+    {
+        RpcSerializer serializer = new((ExtendedActorSystem)_system);
+        foreach (MetadataCommand command in Commands())
+        {
+            byte[] bytes = serializer.ToBinary(new Submit(command, TimeSpan.FromSeconds(3)));
+            Submit read = (Submit)serializer.FromBinary(bytes, "submit-1");
+            Assert.Equal(TimeSpan.FromSeconds(3), read.Timeout);
+            Assert.Equal(command.GetType(), read.Command.GetType());
+            if (command is RegisterBroker register)
+            {
+                RegisterBroker again = (RegisterBroker)read.Command;
+                Assert.Equal(register.Endpoints, again.Endpoints.ToArray());
+                Assert.Equal(register, again with { Endpoints = register.Endpoints });
+            }
+            else if (command is CreateTopics create)
+            {
+                NewTopic topic = ((CreateTopics)read.Command).Topics.Single();
+                Assert.Equal(create.Topics[0].Configs, topic.Configs);
+                Assert.Equal([new NodeId(2), new NodeId(1)], topic.Assignments.Single().Replicas);
+            }
+        }
+    }
+
+    private static MetadataCommand[] Commands() =>
+    [
+        new FormCluster("c"),
+        new CreateTopics(
+        [
+            new NewTopic
+            {
+                Name = "t",
+                PartitionCount = 3,
+                ReplicationFactor = 2,
+                Assignments = [new PartitionAssignment(0, [new NodeId(2), new NodeId(1)])],
+                Configs = [new("a", "b"), new("c", null)],
+            },
+        ], ValidateOnly: true),
+        new DeleteTopics([TopicReference.ByName("t"), TopicReference.ById(Topic)]),
+        new CreatePartitions([new MorePartitions("t", 4, [[new NodeId(1)]]), new MorePartitions("u", 2)]),
+        new AlterConfigs([new ConfigReplacement(ConfigResource.OfTopic("t"), [new("a", "b")])]),
+        new IncrementalAlterConfigs(
+            [new ConfigAlteration(ConfigResource.AllBrokers, [new ConfigChange("a", ConfigOperation.Append, "b")])]),
+        new AllocateProducerIds(5),
+        new RegisterBroker(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "h", 9)], "r") { Directory = Id, Incarnation = Guid.NewGuid() },
+        new ChangeLiveness(new NodeId(1), false),
+    ];
+}
