@@ -68,7 +68,10 @@ public sealed class ChronikHost : IAsyncDisposable
         {
             var age = (DateTime.Now - Process.GetCurrentProcess().StartTime).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
             var kafka = string.Join(',', KafkaEndpoints);
-            return $"chronik ready: kafka {kafka}, http http://{_http!.IPEndPoint}, data {_options.Data} ({age} s)";
+            var cluster = _options.Cluster is { } joined
+                ? $", cluster {_node!.ClusterId} with {_node.Metadata.LiveCount} nodes at {joined.Listener.Text}"
+                : string.Empty;
+            return $"chronik ready: kafka {kafka}, http http://{_http!.IPEndPoint}{cluster}, data {_options.Data} ({age} s)";
         }
     }
 
@@ -89,7 +92,7 @@ public sealed class ChronikHost : IAsyncDisposable
         {
             await host.BindAsync(progress).ConfigureAwait(false);
             host.Open(progress, disk);
-            host.Serve();
+            host.Serve(progress);
             return host;
         }
         catch
@@ -112,7 +115,10 @@ public sealed class ChronikHost : IAsyncDisposable
     public async ValueTask DisposeAsync() => await StopAsync().ConfigureAwait(false);
 
     /// <summary>How many replicas of this node lead, and how many there are.</summary>
-    internal (int Leading, int All) Progress => _node?.Progress ?? default;
+    internal (int Led, int All) Progress => _node?.Progress ?? default;
+
+    /// <summary>How many replicas of this node lead.</summary>
+    internal int Leading => _node?.Leading ?? 0;
 
     /// <summary>Why the node does not serve; null when it does.</summary>
     internal string? WhyNotReady
@@ -131,8 +137,8 @@ public sealed class ChronikHost : IAsyncDisposable
 
             if (!_ready.Task.IsCompletedSuccessfully)
             {
-                var (leading, all) = node.Progress;
-                return $"{leading} of {all} partitions are ready";
+                var (led, all) = node.Progress;
+                return storage.Identity.IsFormed ? $"{led} of {all} partitions are ready" : "waiting for other nodes to form a cluster";
             }
 
             return storage.HasRoom
@@ -143,7 +149,7 @@ public sealed class ChronikHost : IAsyncDisposable
 
     private async Task BindAsync(TextWriter progress)
     {
-        foreach (var listener in _options.Kafka.Append(_options.Http))
+        foreach (var listener in _options.Kafka.Append(_options.Http).Concat(_options.Cluster is { } own ? [own.Listener] : []))
         {
             Probe(listener);
         }
@@ -152,7 +158,9 @@ public sealed class ChronikHost : IAsyncDisposable
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddProvider(new TextWriterLoggerProvider(progress));
         builder.Services.AddAkka("chronik", akka => akka
             .AddHocon(_options.Akka, HoconAddMode.Prepend)
-            .AddHocon(ConfigurationFactory.FromResource("akka.conf", typeof(ChronikHost).Assembly), HoconAddMode.Append));
+            .AddHocon(_options.Cluster?.ToHocon(_options.Gateway.Limits.MaxRequestBytes + (1 << 20)) ?? Config.Empty, HoconAddMode.Append)
+            .AddHocon(ConfigurationFactory.FromResource("akka.conf", typeof(ChronikHost).Assembly), HoconAddMode.Append)
+            .AddHocon(ChronikNode.DefaultConfig(), HoconAddMode.Append));
         builder.WebHost.UseChronikKafkaTransport().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -224,7 +232,7 @@ public sealed class ChronikHost : IAsyncDisposable
         }
     }
 
-    private void Serve()
+    private void Serve(TextWriter progress)
     {
         var system = _app!.Services.GetRequiredService<ActorSystem>();
         var endpoints = KafkaEndpoints.Select(e => new BrokerEndpoint(
@@ -236,8 +244,17 @@ public sealed class ChronikHost : IAsyncDisposable
             Settings = _options.Broker,
             Limits = _options.Partitions,
             GroupLimits = _options.Groups,
+            ElectionTimeout = _options.ElectionTimeout,
+            Cluster = _options.Cluster is { } cluster
+                ? new ClusterOptions
+                {
+                    BootstrapExpect = cluster.BootstrapExpect,
+                    Progress = line => progress.WriteLine($"chronik: {line}"),
+                }
+                : null,
         });
         _ = AdmitClientsAsync(system, _node);
+        _ = StopWhenRefusedAsync(_node);
     }
 
     private async Task AdmitClientsAsync(ActorSystem system, ChronikNode node)
@@ -259,6 +276,15 @@ public sealed class ChronikHost : IAsyncDisposable
         {
             _ready.TrySetException(new ChronikStartException($"the node cannot serve: {e.Message}", e));
         }
+    }
+
+    /// <summary>A node that its cluster refuses is of no use to anybody; whoever started it reads why.</summary>
+    private async Task StopWhenRefusedAsync(ChronikNode node)
+    {
+        var refused = new ChronikStartException($"this node cannot be in the cluster: {await node.Refused.ConfigureAwait(false)}");
+        _ready.TrySetException(refused);
+        await StopAsync().ConfigureAwait(false);
+        _ended.TrySetException(refused);
     }
 
     private async Task StopOnceAsync()
@@ -283,6 +309,9 @@ public sealed class ChronikHost : IAsyncDisposable
         _storage?.Dispose();
         _metrics?.Dispose();
         _gatewayMetrics.Dispose();
-        _ended.TrySetResult();
+        if (_node?.Refused.IsCompleted != true)
+        {
+            _ended.TrySetResult();
+        }
     }
 }

@@ -14,6 +14,9 @@ internal static class CommandLine
           --http HOST:PORT     health and metrics (127.0.0.1:9644)                     chronik.http
           --node-id N          this broker's id (1)                                    chronik.node-id
           --rack NAME          the rack it stands in                                   chronik.rack
+          --akka HOST:PORT     where other nodes reach this one                        akka.remote.dot-netty.tcp
+          --seed HOST:PORT     a node to join; may be repeated, the same on every node akka.cluster.seed-nodes
+          --bootstrap-expect N how many nodes form a cluster, once                     chronik.cluster.bootstrap-expect
           --config FILE        a HOCON file with any of the keys of reference.conf
           --set KEY=VALUE      one key; may be repeated
           --help               this text
@@ -29,7 +32,10 @@ internal static class CommandLine
         ["--http"] = "chronik.http",
         ["--node-id"] = "chronik.node-id",
         ["--rack"] = "chronik.rack",
+        ["--bootstrap-expect"] = "chronik.cluster.bootstrap-expect",
     };
+
+    private static readonly string[] Others = ["--kafka", "--akka", "--seed", "--config", "--set"];
 
     /// <summary>Reads the options of a run; null when all that is asked for is a text, which is then returned.</summary>
     /// <exception cref="ChronikStartException">An option or a value is wrong.</exception>
@@ -76,6 +82,23 @@ internal static class CommandLine
             layers.AddOption("--kafka", "chronik.kafka.listeners", listeners);
         }
 
+        foreach (var (option, address) in given.Where(g => g.Option == "--akka"))
+        {
+            var colon = address.LastIndexOf(':');
+            if (colon <= 0)
+            {
+                throw new ChronikStartException($"{option} {address}: is HOST:PORT");
+            }
+
+            layers.AddOption(option, ClusterSettings.HostKey, address[..colon]);
+            layers.AddOption(option, ClusterSettings.PortKey, address[(colon + 1)..]);
+        }
+
+        if (given.Where(g => g.Option == "--seed").Select(g => g.Value).ToList() is { Count: > 0 } seeds)
+        {
+            layers.AddOption("--seed", ClusterSettings.SeedsKey, seeds.Select(ClusterSettings.AddressOf));
+        }
+
         return new OptionsReader(layers).Read();
     }
 
@@ -86,9 +109,9 @@ internal static class CommandLine
             // --option value and --option=value.
             var equals = args[i].StartsWith("--", StringComparison.Ordinal) ? args[i].IndexOf('=', StringComparison.Ordinal) : -1;
             var option = equals > 0 ? args[i][..equals] : args[i];
-            if (!Keys.ContainsKey(option) && option is not ("--kafka" or "--config" or "--set"))
+            if (!Keys.ContainsKey(option) && !Others.Contains(option))
             {
-                var nearest = Nearest.To(option, [.. Keys.Keys, "--kafka", "--config", "--set", "--help", "--version"]);
+                var nearest = Nearest.To(option, [.. Keys.Keys, .. Others, "--help", "--version"]);
                 throw new ChronikStartException($"there is no option {option}; did you mean {nearest}? --help lists them");
             }
 

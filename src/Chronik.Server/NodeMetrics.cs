@@ -17,7 +17,7 @@ internal sealed class NodeMetrics : IDisposable
     {
         Gauge("chronik.ready", null, "1 when clients are served and may write.", () => host.WhyNotReady is null ? 1 : 0);
         Gauge("chronik.partitions", "{partition}", "Replicas that live on this node.", () => host.Progress.All);
-        Gauge("chronik.partitions.leading", "{partition}", "Replicas of this node that lead.", () => host.Progress.Leading);
+        Gauge("chronik.partitions.leading", "{partition}", "Replicas of this node that lead.", () => host.Leading);
         Gauge("chronik.buffers.lent", "By", "Pooled buffers that are in use.", () => buffers.LentBytes);
         Gauge("chronik.buffers.kept", "By", "Pooled buffers that wait for the next use.", () => buffers.KeptBytes);
         _provider = Sdk.CreateMeterProviderBuilder().AddMeter("Chronik.*").AddMeter("System.Runtime").AddPrometheusExporter().Build();

@@ -32,7 +32,7 @@ try
         Console.WriteLine(host.ReadyLine);
     }
 
-    await Task.WhenAny(stop.Task, host.Ended);
+    await await Task.WhenAny(stop.Task, host.Ended);
     return 0;
 }
 catch (ChronikStartException e)

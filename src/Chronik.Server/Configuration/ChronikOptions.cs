@@ -39,6 +39,12 @@ public sealed record ChronikOptions
     /// <summary>Kafka's broker keys.</summary>
     public required BrokerSettings Broker { get; init; }
 
+    /// <summary>How the node takes part in a cluster; null when it is alone, and listens to no other.</summary>
+    public ClusterSettings? Cluster { get; init; }
+
+    /// <summary>How long a leader may be silent before its followers look for another. Key: <c>chronik.raft.election-timeout</c>.</summary>
+    public TimeSpan ElectionTimeout { get; init; }
+
     /// <summary>What the user said of Akka's own keys.</summary>
     public required Config Akka { get; init; }
 

@@ -25,6 +25,7 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
         var data = Text("chronik.data", "log.dirs");
         var rack = Text("chronik.rack", "broker.rack");
         var advertised = Advertised();
+        var cluster = Cluster();
         return new ChronikOptions
         {
             NodeId = new NodeId(node),
@@ -41,9 +42,9 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
             Storage = new StorageOptions
             {
                 DataDirectory = Path.GetFullPath(data),
+                AwaitsCluster = cluster is not null,
                 ReserveBytes = Size("chronik.storage.reserve-bytes", 0),
                 CheckpointBytes = Size("chronik.storage.checkpoint-bytes", MiB),
-                WalFileBytes = Size("chronik.storage.wal-file-bytes", MiB, int.MaxValue),
                 WalQueueBytes = Size("chronik.storage.wal-queue-bytes", 64 * KiB),
                 WalMaxBytes = Size("chronik.storage.wal-max-bytes", 2 * MiB),
             },
@@ -56,7 +57,55 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
             },
             Groups = Groups(),
             Broker = Broker(),
+            Cluster = cluster,
+            ElectionTimeout = Duration("chronik.raft.election-timeout"),
             Akka = layers.Akka,
+        };
+    }
+
+    /// <summary>A node is alone unless it is told where others reach it, or whom to join.</summary>
+    private ClusterSettings? Cluster()
+    {
+        const string ExpectKey = "chronik.cluster.bootstrap-expect";
+        var akka = layers.Akka;
+        var expect = Int(ExpectKey, 0, 1000);
+        var host = akka.HasPath(ClusterSettings.HostKey) ? akka.GetString(ClusterSettings.HostKey) : string.Empty;
+        IList<string> seeds = akka.HasPath(ClusterSettings.SeedsKey) ? akka.GetStringList(ClusterSettings.SeedsKey) : [];
+        if (host.Length == 0)
+        {
+            return seeds.Count == 0 && expect <= 1
+                ? null
+                : throw new ChronikStartException(
+                    $"{(seeds.Count > 0 ? ClusterSettings.SeedsKey : ExpectKey)} says that there are other nodes, "
+                    + $"but not where they reach this one: --akka HOST:PORT, or {ClusterSettings.HostKey} and .port, is needed too");
+        }
+
+        var port = akka.HasPath(ClusterSettings.PortKey) ? akka.GetString(ClusterSettings.PortKey) : "2552";
+        const string Key = "akka.remote.dot-netty.tcp";
+        if (!ushort.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number == 0)
+        {
+            throw new ChronikStartException($"{Key} = {host}:{port}: is HOST:PORT with a port from 1 to 65535");
+        }
+
+        if (seeds.Count == 0)
+        {
+            seeds = [ClusterSettings.AddressOf($"{host}:{port}")];
+        }
+
+        foreach (var seed in seeds)
+        {
+            if (!Akka.Actor.Address.TryParse(seed, out var address) || address.System != ClusterSettings.SystemName || address.Port is null)
+            {
+                throw new ChronikStartException(
+                    $"{ClusterSettings.SeedsKey} names {seed}, which is not akka.tcp://{ClusterSettings.SystemName}@HOST:PORT");
+            }
+        }
+
+        return new ClusterSettings
+        {
+            Listener = new Listener(new IPEndPoint(AddressOf(Key, $"{host}:{port}", host), number), Key, $"{host}:{port}"),
+            Seeds = [.. seeds],
+            BootstrapExpect = expect > 0 ? expect : seeds.Count,
         };
     }
 
@@ -143,15 +192,16 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
     private Listener Listener(string key, string text)
     {
         var (host, port) = HostAndPort(key, text, 0);
-        var address = host switch
-        {
-            "" or "*" => IPAddress.Any,
-            "localhost" => IPAddress.Loopback,
-            _ when IPAddress.TryParse(host, out var parsed) => parsed,
-            _ => Resolve(key, text, host),
-        };
-        return new Listener(new IPEndPoint(address, port), key, text);
+        return new Listener(new IPEndPoint(AddressOf(key, text, host), port), key, text);
     }
+
+    private static IPAddress AddressOf(string key, string text, string host) => host switch
+    {
+        "" or "*" => IPAddress.Any,
+        "localhost" => IPAddress.Loopback,
+        _ when IPAddress.TryParse(host, out var parsed) => parsed,
+        _ => Resolve(key, text, host),
+    };
 
     private (string Host, int Port)? Advertised()
     {
@@ -180,15 +230,16 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
         return (text[..colon].TrimStart('[').TrimEnd(']'), port);
     }
 
-    private IPAddress Resolve(string key, string text, string host)
+    private static IPAddress Resolve(string key, string text, string host)
     {
         try
         {
-            return Dns.GetHostAddresses(host).FirstOrDefault() ?? throw Wrong(key, $"{text}: the host has no address");
+            return Dns.GetHostAddresses(host).FirstOrDefault()
+                ?? throw new ChronikStartException($"{key} = {text}: the host has no address");
         }
         catch (System.Net.Sockets.SocketException e)
         {
-            throw Wrong(key, $"{text}: {e.Message}");
+            throw new ChronikStartException($"{key} = {text}: {e.Message}", e);
         }
     }
 
