@@ -87,7 +87,7 @@ public abstract class ClusterTest : IAsyncLifetime
         /// <summary>What has been published on this node so far.</summary>
         public ConcurrentQueue<IClusterDomainEvent> Events { get; } = new();
 
-        /// <summary>Until the state of the cluster, as this node sees it, is as wanted.</summary>
+        /// <summary>Until the state, as this node sees it, is as wanted; what led to it is in <see cref="Events"/> then.</summary>
         public async Task Until(Func<CurrentClusterState, bool> isAsWanted)
         {
             var wait = new Wait(isAsWanted);
@@ -126,6 +126,7 @@ public abstract class ClusterTest : IAsyncLifetime
         private readonly Cluster _cluster;
         private readonly ConcurrentQueue<IClusterDomainEvent> _events;
         private readonly List<Wait> _waits = [];
+        private bool _isAsked;
 
         public Observer(Cluster cluster, ConcurrentQueue<IClusterDomainEvent> events)
         {
@@ -136,15 +137,29 @@ public abstract class ClusterTest : IAsyncLifetime
 
         protected override void OnReceive(object message)
         {
-            if (message is IClusterDomainEvent happened)
-                _events.Enqueue(happened);
-            if (message is Wait wait)
-                _waits.Add(wait);
-            foreach (Wait reached in _waits.FindAll(w => w.IsAsWanted(_cluster.State)))
+            switch (message)
             {
-                _waits.Remove(reached);
-                reached.Done.SetResult();
+                case CurrentClusterState state:
+                    _isAsked = false;
+                    foreach (Wait reached in _waits.FindAll(w => w.IsAsWanted(state)))
+                    {
+                        _waits.Remove(reached);
+                        reached.Done.SetResult();
+                    }
+
+                    return;
+                case IClusterDomainEvent happened:
+                    _events.Enqueue(happened);
+                    break;
+                case Wait wait:
+                    _waits.Add(wait);
+                    break;
             }
+
+            // A state that is sent comes after all events that led to it; Cluster.State may be ahead of them.
+            if (!_isAsked)
+                _cluster.SendCurrentClusterState(Self);
+            _isAsked = true;
         }
     }
 }

@@ -67,8 +67,25 @@ public class LeavingTests : ClusterTest
     {
         Node alone = (await Form(1))[0], outside = Start();
         await Task.WhenAll(alone.System.Terminate(), outside.System.Terminate()).WaitAsync(Long);
-        Assert.Contains(alone.Events, e => e is ClusterShuttingDown);
+        Assert.True(alone.Cluster.IsTerminated);
         await Assert.ThrowsAsync<ClusterJoinFailedException>(() => alone.Cluster.JoinAsync(outside.Address));
+    }
+
+    [Fact]
+    public async Task A_downed_node_says_that_its_membership_ends_and_its_system_goes_on_if_that_is_wanted()
+    {
+        Node[] nodes = await Form(2, "akka.cluster.run-coordinated-shutdown-when-down = off");
+        var seen = new Mailbox();
+        IActorRef subscriber = nodes[1].System.ActorOf(Props.Create(() => new Collector(seen)));
+        nodes[1].Cluster.Subscribe(subscriber, typeof(ClusterShuttingDown), typeof(MemberRemoved));
+        await seen.Next<CurrentClusterState>();
+        nodes[0].Cluster.Down(nodes[1].Address);
+        await seen.Next<ClusterShuttingDown>();
+        await seen.Next<MemberRemoved>();
+        await seen.Next<MemberRemoved>();
+        await AllSee([nodes[0]], 1);
+        Assert.False(nodes[1].System.WhenTerminated.IsCompleted);
+        Assert.Empty(nodes[1].Cluster.State.Members);
     }
 
     [Fact]

@@ -1,18 +1,19 @@
 using Akka.Actor;
+using Akka.Remote;
 using Akka.Remote.Tests;
 using Xunit;
 using static Akka.Cluster.ClusterEvent;
 
 namespace Akka.Cluster.Tests;
 
-/// <summary>Nodes whose network falls silent in both directions: every one of them is behind a proxy that passes nothing on for a while.</summary>
+/// <summary>Nodes whose network falls silent in both directions: each is behind a proxy that passes nothing on for a while.</summary>
 public class PartitionTests : ClusterTest
 {
     [Fact]
     public async Task Members_that_could_not_hear_each_other_are_reachable_again_when_they_can()
     {
-        using Partition partition = new(3);
-        Node[] nodes = await Form(partition, "akka.cluster.downing-provider-class = \"\"");
+        using Partition partition = new();
+        Node[] nodes = await Form(3, partition, "akka.cluster.downing-provider-class = \"\"");
         partition.Freeze();
         await Task.WhenAll(nodes.Select(node => node.Until(state => state.Unreachable.Count == 2)));
         partition.Heal();
@@ -27,8 +28,8 @@ public class PartitionTests : ClusterTest
     [Fact]
     public async Task Of_two_equal_sides_that_of_the_lowest_address_stays_and_the_other_ends()
     {
-        using Partition partition = new(2);
-        Node[] nodes = await Form(partition, string.Empty);
+        using Partition partition = new();
+        Node[] nodes = await Form(2, partition, string.Empty);
         Node stays = nodes.MinBy(n => n.Address, Member.AddressOrdering), goes = nodes.Single(n => n != stays);
         partition.Freeze();
         await goes.System.WhenTerminated.WaitAsync(Long);
@@ -38,23 +39,40 @@ public class PartitionTests : ClusterTest
         Assert.Equal(MemberStatus.Up, stays.Cluster.SelfMember.Status);
     }
 
-    private async Task<Node[]> Form(Partition partition, string hocon)
+    private async Task<Node[]> Form(int count, Partition partition, string hocon)
     {
-        Node[] nodes = [.. partition.Proxies.Select(proxy => Start(proxy.Hocon + "\n" + hocon))];
+        Node[] nodes = [.. Enumerable.Range(0, count).Select(_ => partition.Behind(proxy => Start(proxy + "\n" + hocon)))];
         foreach (Node node in nodes)
             node.Cluster.Join(nodes[0].Address);
         await AllSee(nodes, nodes.Length);
         return nodes;
     }
 
-    private sealed class Partition(int nodes) : IDisposable
+    private sealed class Partition : IDisposable
     {
-        public TcpProxy[] Proxies { get; } = [.. Enumerable.Range(0, nodes).Select(_ => new TcpProxy())];
+        private readonly List<TcpProxy> _proxies = [];
 
-        public void Freeze() => Array.ForEach(Proxies, proxy => proxy.Freeze());
+        /// <summary>A node behind a proxy of its own. Should the port that was found for it be taken meanwhile, another is.</summary>
+        public Node Behind(Func<string, Node> start)
+        {
+            while (true)
+            {
+                var proxy = new TcpProxy();
+                _proxies.Add(proxy);
+                try
+                {
+                    return start(proxy.Hocon);
+                }
+                catch (RemoteTransportException) when (_proxies.Count < 100)
+                {
+                }
+            }
+        }
 
-        public void Heal() => Array.ForEach(Proxies, proxy => proxy.Heal());
+        public void Freeze() => _proxies.ForEach(static proxy => proxy.Freeze());
 
-        public void Dispose() => Array.ForEach(Proxies, proxy => proxy.Dispose());
+        public void Heal() => _proxies.ForEach(static proxy => proxy.Heal());
+
+        public void Dispose() => _proxies.ForEach(static proxy => proxy.Dispose());
     }
 }

@@ -15,7 +15,6 @@ public class FailingTests : ClusterTest
         await CutOff(nodes[2]);
         foreach (Node node in nodes[..2])
         {
-            await node.Until(state => state.Unreachable.Count == 1);
             await node.UntilGone(nodes[2].Address);
             Assert.Equal(MemberStatus.Down, node.Events.OfType<MemberRemoved>().Single().PreviousStatus);
             Assert.Contains(node.Events, e => e is UnreachableMember u && u.Member.Address.Equals(nodes[2].Address));
@@ -39,7 +38,7 @@ public class FailingTests : ClusterTest
     {
         Node[] nodes = await Form(3, "akka.cluster { downing-provider-class = \"\", allow-weakly-up-members = 1s }");
         await CutOff(nodes[2]);
-        await nodes[0].Until(state => state.Unreachable.Count == 1);
+        await Task.WhenAll(nodes[..2].Select(node => node.Until(state => state.Unreachable.Count == 1)));
 
         // Members that come meanwhile are weakly up only, because the version cannot settle.
         Node fourth = Start("akka.cluster.downing-provider-class = \"\"");
