@@ -75,12 +75,12 @@ internal static class CheckpointFile
         using (IDiskFile file = disk.Open(path, DiskOpen.Read))
         {
             bytes = new byte[file.Length];
-            if (file.Read(bytes, 0) != bytes.Length) throw new StorageException($"{path} cannot be read to its end");
+            if (file.Read(bytes, 0) != bytes.Length) throw new StorageException($"{path} cannot be read to its end") { IsDamage = true };
         }
 
         int headerBytes = Marshal.SizeOf<Header>();
         if (bytes.Length < headerBytes || MemoryMarshal.Read<uint>(bytes) != Crc32C.Append(0, bytes.AsSpan(sizeof(uint))))
-            throw new StorageException($"{path} is damaged: its checksum is wrong");
+            throw new StorageException($"{path} is damaged: its checksum is wrong") { IsDamage = true };
         Header header = MemoryMarshal.Read<Header>(bytes);
         if (header.Version != Version)
         {

@@ -8,6 +8,7 @@ public sealed partial class NodeStorage
     private const string WalName = "wal";
     private const string CheckpointsName = "checkpoints";
     private const string LogsName = "logs";
+    private const string DamagedInfix = ".damaged-";
 
     /// <summary>Opens a data directory, or makes a new one, and recovers what it holds.</summary>
     /// <param name="options">Where, and all limits.</param>
@@ -20,7 +21,7 @@ public sealed partial class NodeStorage
     /// <param name="progress">Told while the WAL is read.</param>
     /// <exception cref="StorageException">
     /// The directory is locked, cannot be written, belongs to another node or cluster, has another format or is damaged. Nothing was
-    /// changed.
+    /// changed. A damaged one of a node whose cluster has others begins anew instead, see <see cref="Damage"/>.
     /// </exception>
     public static NodeStorage Open(
         StorageOptions options, NodeId nodeId, string? clusterId, IDisk disk, BufferPool pool, TimeProvider time,
@@ -39,7 +40,18 @@ public sealed partial class NodeStorage
                 $"data directory {directory} is locked: another process is using it");
             NodeIdentity? identity = IdentityFile.Read(disk, directory, nodeId, clusterId);
             if (identity is null) RefuseForeign(disk, directory);
-            NodeStorage storage = Recover(options, nodeId, clusterId, identity, disk, pool, time, held, progress);
+            NodeStorage storage;
+            try
+            {
+                storage = Recover(options, nodeId, clusterId, identity, disk, pool, time, held, progress);
+            }
+            catch (StorageException damage) when (damage.IsDamage && identity?.MetadataVoters.Count > 1)
+            {
+                identity = SetAside(disk, directory, identity);
+                storage = Recover(options, nodeId, clusterId, identity, disk, pool, time, held, progress);
+                storage.Damage = damage.Message;
+            }
+
             held = null;
             return storage;
         }
@@ -51,6 +63,29 @@ public sealed partial class NodeStorage
         {
             held?.Dispose();
         }
+    }
+
+    /// <summary>
+    /// What a node of a cluster lost with a damaged WAL or checkpoint, others still have; which of its groups lost what, nobody can tell. So
+    /// the directory begins anew, under another id, by which its peers know that it lost everything. What was there is kept beside it for
+    /// whoever needs it, with a name that nothing reads.
+    /// </summary>
+    private static NodeIdentity SetAside(IDisk disk, string directory, NodeIdentity identity)
+    {
+        NodeIdentity anew = identity with { DirectoryId = Guid.NewGuid() };
+        IdentityFile.Write(disk, directory, anew); // First: half of what was there must never pass for all of it.
+        foreach (string folder in (string[])[Path.Combine(directory, CheckpointsName), Path.Combine(directory, WalName)])
+        {
+            foreach (DiskEntry entry in disk.List(folder))
+            {
+                if (entry.Name.Contains(DamagedInfix, StringComparison.Ordinal)) continue;
+                disk.Rename(Path.Combine(folder, entry.Name), Path.Combine(folder, $"{entry.Name}{DamagedInfix}{anew.DirectoryId:N}"));
+            }
+
+            disk.SyncDirectory(folder);
+        }
+
+        return anew;
     }
 
     private static NodeStorage Recover(

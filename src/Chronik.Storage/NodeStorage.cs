@@ -78,6 +78,11 @@ public sealed partial class NodeStorage : IDisposable
     /// <summary>What was found at start, less what was taken.</summary>
     public IReadOnlyDictionary<GroupId, RecoveredGroup> Recovered => _recovered;
 
+    /// <summary>
+    /// What was found damaged at start, on a node of a cluster: it begins with nothing, and its peers fill it again. Null when nothing was.
+    /// </summary>
+    public string? Damage { get; private set; }
+
     /// <summary>Why storage failed, or null. A failure is final until the process starts again.</summary>
     public Exception? Failure => _latch.Failure;
 

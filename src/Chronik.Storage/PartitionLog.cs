@@ -290,7 +290,10 @@ public sealed partial class PartitionLog
             long length = lengths.GetValueOrDefault(Path.GetFileName(segment.LogPath), -1);
             if (length < segment.Bytes)
                 throw new StorageException(
-                    $"{segment.LogPath} is {(length < 0 ? "missing" : $"{length} bytes long")}, its checkpoint says {segment.Bytes} bytes");
+                    $"{segment.LogPath} is {(length < 0 ? "missing" : $"{length} bytes long")}, its checkpoint says {segment.Bytes} bytes")
+                {
+                    IsDamage = true,
+                };
             if (length > segment.Bytes) segment.Log.Truncate(segment.Bytes);
             RecoverIndex(segment, lengths.GetValueOrDefault(Path.GetFileName(segment.IndexPath), -1));
             listed.Add(Path.GetFileName(segment.LogPath));
@@ -331,7 +334,8 @@ public sealed partial class PartitionLog
             next = header.LastOffset + 1;
         }
 
-        if (next != _next) throw new StorageException($"{segment.LogPath} ends at offset {next}, its checkpoint says {_next}");
+        if (next == _next) return;
+        throw new StorageException($"{segment.LogPath} ends at offset {next}, its checkpoint says {_next}") { IsDamage = true };
     }
 
     private void RemoveUnlisted(HashSet<string> listed)

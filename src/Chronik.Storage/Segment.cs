@@ -159,7 +159,7 @@ internal sealed class Segment
         Span<byte> bytes = stackalloc byte[RecordBatchView.HeaderSize];
         int read = Log.Read(bytes, position);
         if (!BatchHeader.TryRead(bytes[..read], out BatchHeader header) || position + header.Bytes > end)
-            throw new StorageException($"{LogPath} is damaged at position {position}: there is no batch");
+            throw new StorageException($"{LogPath} is damaged at position {position}: there is no batch") { IsDamage = true };
         return header;
     }
 

@@ -103,7 +103,7 @@ internal sealed class SegmentIndex(int fileEntries)
         if (at >= tail.FileEntries) return tail.Entries[at - tail.FileEntries];
         Span<byte> bytes = stackalloc byte[IndexEntry.Bytes];
         if (segment.IndexFile.Read(bytes, (long)at * IndexEntry.Bytes) != IndexEntry.Bytes)
-            throw new StorageException($"{segment.IndexPath} ends before entry {at}");
+            throw new StorageException($"{segment.IndexPath} ends before entry {at}") { IsDamage = true };
         return MemoryMarshal.Read<IndexEntry>(bytes);
     }
 

@@ -11,6 +11,9 @@ public sealed class StorageException : IOException
         : base(message, inner)
     {
     }
+
+    /// <summary>Whether bytes or files that were durable are not what they were: trying again will not help, whoever has them elsewhere will.</summary>
+    public bool IsDamage { get; init; }
 }
 
 /// <summary>

@@ -164,7 +164,10 @@ public sealed partial class Wal
                 || header.Length != location.PayloadBytes)
             {
                 throw new StorageException(
-                    $"{file.File.Path} is damaged at position {location.Position}: entry {index} of group {group} cannot be read");
+                    $"{file.File.Path} is damaged at position {location.Position}: entry {index} of group {group} cannot be read")
+                {
+                    IsDamage = true,
+                };
             }
 
             BufferSlice payload = BufferSlice.Empty;

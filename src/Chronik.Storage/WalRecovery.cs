@@ -48,7 +48,7 @@ internal sealed class WalRecovery(WalFiles folder, IDisk disk, Action<RecoveryPr
         foreach (uint leftover in _leftovers) CheckLeftover(leftover);
         foreach (RecoveringGroup group in _groups.Values)
         {
-            if (group.Gap is { } gap) throw new StorageException(gap);
+            if (group.Gap is { } gap) throw new StorageException(gap) { IsDamage = true };
         }
 
         progress?.Invoke(new RecoveryProgress(_total, _total));
@@ -101,9 +101,12 @@ internal sealed class WalRecovery(WalFiles folder, IDisk disk, Action<RecoveryPr
             WalPosition before = new(header.A, header.B);
             // Only the newest file may be without a valid first write: one with a successor was written, and durable to its end.
             if (_leftovers.Count > 0)
-                throw new StorageException($"{file.Path} follows {folder.PathOf(_leftovers[^1])}, which is damaged at position 0");
+                throw new StorageException($"{file.Path} follows {folder.PathOf(_leftovers[^1])}, which is damaged at position 0")
+                {
+                    IsDamage = true,
+                };
             if (chain.Count > 0 && before.Generation != chain[^1].File.Generation)
-                throw new StorageException($"{file.Path} follows WAL file {before.Generation}, which is missing");
+                throw new StorageException($"{file.Path} follows WAL file {before.Generation}, which is missing") { IsDamage = true };
 
             chain.Add((opened, before));
             _total += chain.Count > 1 ? before.Position : 0;
@@ -115,7 +118,10 @@ internal sealed class WalRecovery(WalFiles folder, IDisk disk, Action<RecoveryPr
         {
             if (stored.WalEnd.Generation > newest)
                 throw new StorageException(
-                    $"{folder.Directory} lacks WAL file {stored.WalEnd.Generation}, which the checkpoint of group {id} names");
+                    $"{folder.Directory} lacks WAL file {stored.WalEnd.Generation}, which the checkpoint of group {id} names")
+                {
+                    IsDamage = true,
+                };
         }
 
         NextGeneration = newest + 1;
@@ -253,7 +259,10 @@ internal sealed class WalRecovery(WalFiles folder, IDisk disk, Action<RecoveryPr
     }
 
     private static StorageException Damaged(string path, long position) =>
-        new($"{path} is damaged at position {position}: what follows was durable, so this is not the end of an interrupted write");
+        new($"{path} is damaged at position {position}: what follows was durable, so this is not the end of an interrupted write")
+        {
+            IsDamage = true,
+        };
 }
 
 /// <summary>A group while the WAL is read.</summary>

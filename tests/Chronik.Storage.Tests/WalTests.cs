@@ -171,6 +171,29 @@ public class WalTests
     }
 
     [Fact]
+    public void A_damaged_node_of_a_cluster_begins_anew_under_another_id_and_keeps_what_was_there_beside_it()
+    {
+        MemoryDisk disk = new();
+        Guid directory;
+        using (NodeStorage storage = Make.Open(disk, Make.Small() with { AwaitsCluster = true }, _pool))
+        {
+            directory = storage.Identity.DirectoryId;
+            storage.Form("c", [new MetadataVoter(new NodeId(1), directory), new MetadataVoter(new NodeId(2), Guid.NewGuid())]);
+            new GroupWriter(storage, _pool, Make.GroupA).Append(1, [1]);
+            storage.RunQueued();
+        }
+
+        disk = disk.Kill();
+        disk.FlipBit(First, 20, 0);
+        using NodeStorage anew = Make.Open(disk, Make.Small() with { AwaitsCluster = true }, _pool);
+        Assert.Contains(First, anew.Damage);
+        Assert.NotEqual(directory, anew.Identity.DirectoryId);
+        Assert.Equal(("c", 2), (anew.Identity.ClusterId, anew.Identity.MetadataVoters.Count));
+        Assert.Empty(anew.Recovered);
+        Assert.Contains(disk.List("/data/wal"), entry => entry.Name.StartsWith("0000000001.wal.damaged-", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Damage_at_the_start_of_the_oldest_file_is_reported()
     {
         MemoryDisk disk = new();
