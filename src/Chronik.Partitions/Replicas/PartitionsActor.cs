@@ -98,6 +98,8 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     private void StartAll()
     {
         Timers.StartPeriodicTimer(nameof(ApplyRetention), ApplyRetention.Instance, _node.Limits.RetentionCheckInterval);
+        if (_node.Storage.Damage is { } damage)
+            _logger.Error("this node's disk is damaged ({0}): it begins anew and is filled by its peers; what was there is kept", damage);
         foreach (ReplicaAssigned assigned in _assigned.Values) Start(assigned);
         if (_node.StandsAlone && !_assigned.ContainsKey(GroupId.Metadata))
             Assign([new ReplicaAssigned(GroupId.Metadata, new TopicPartition(TopicNames.ClusterMetadata, 0), [_node.Self])]);
@@ -167,9 +169,18 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
 
     private void Start(ReplicaAssigned assigned)
     {
+        bool isLost = assigned.IsLostBy(_node.Self, _node.Peers.Directory);
+        if (isLost && assigned.Voters.Count == 1)
+        {
+            _logger.Error("{0} was on a disk that this node has no longer, and has no other replica: it serves nothing", assigned.Name);
+            _directory.AddFailed(assigned.Group);
+            Context.System.EventStream.Publish(new ReplicaEnded(assigned.Group));
+            return;
+        }
+
         ReplicaSpec spec = new(assigned.Name, assigned.Group, assigned.Voters, ConfigOf(assigned), _directory.Add)
         {
-            IsRecovering = assigned.IsLostBy(_node.Self, _node.Peers.Directory),
+            IsRecovering = isLost,
         };
         IActorRef replica = Context.ActorOf(Props.Create(() => new ReplicaActor(_node, spec)), ActorNames.Of(assigned));
         Context.Watch(replica);

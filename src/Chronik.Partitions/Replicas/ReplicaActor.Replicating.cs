@@ -16,6 +16,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
     private readonly Queue<(ulong WriteNumber, RaftMessage Message)> _afterWrite = new();
     private readonly List<LogEntry> _loaded = [];
     private ulong _writesCompleted; // Touched by the WAL thread only.
+    private ulong _lastWrite;
     private ulong _durableWrite;
     private ulong? _recoveredBy; // The write after which this member need not be told again that it may vote.
 
@@ -70,6 +71,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
         Step(RaftInput.DiskDone(number));
         AnswerDurable();
         TellRecovered();
+        MakeSnapshotDurable();
     }
 
     /// <summary>Once it is durable that this member may vote, its node need not remember that it had lost something.</summary>

@@ -180,11 +180,23 @@ internal sealed partial class ReplicaActor : IWithTimers
         if (_log.NextOffset > point.NextOffset || point.Index <= _core.CommitIndex) return false;
         if (_log.NextOffset < point.NextOffset) _log.StartAnewAt(point.NextOffset); // All that lies between was deleted.
         _log.DeleteBefore(point.LogStartOffset);
-        receiving.IsInstalling = true;
-        Checkpoint checkpoint = new(point.Index, point.Term, point.NextOffset, _log.LogStartOffset, _core.HardState, state);
-        _node.Storage.Checkpoint(
-            _spec.Group, checkpoint, failure => _self.Tell(new SnapshotInstalled(point, state, failure), ActorRefs.NoSender));
+        receiving.Install = new Installing(point, state);
+        Step(RaftInput.Installing(point.Index, point.Term));
+        receiving.InstallAfter = _lastWrite;
+        MakeSnapshotDurable();
         return true;
+    }
+
+    /// <summary>Once the disk has forgotten what contradicts the snapshot, the snapshot may become durable.</summary>
+    private void MakeSnapshotDurable()
+    {
+        if (_receiving is not { Install: { } install, IsBeingMadeDurable: false } receiving || receiving.InstallAfter > _durableWrite) return;
+        receiving.IsBeingMadeDurable = true;
+        SnapshotPoint point = install.Point;
+        Checkpoint checkpoint = new(point.Index, point.Term, point.NextOffset, _log.LogStartOffset, _core.HardState, install.State);
+        _node.Storage.Checkpoint(
+            _spec.Group, checkpoint,
+            failure => _self.Tell(new SnapshotInstalled(point, install.State, failure), ActorRefs.NoSender));
     }
 
     /// <summary>The snapshot is durable: this replica goes on from there.</summary>
@@ -223,7 +235,15 @@ internal sealed partial class ReplicaActor : IWithTimers
 
         public int Silences { get; set; }
 
-        public bool IsInstalling { get; set; }
+        /// <summary>What is being installed, once everything has come.</summary>
+        public Installing? Install { get; set; }
+
+        /// <summary>The write before which the snapshot must not be durable.</summary>
+        public ulong InstallAfter { get; set; }
+
+        public bool IsBeingMadeDurable { get; set; }
+
+        public bool IsInstalling => Install is not null;
 
         public bool Is(SnapshotMessage message) => message.From == From && message.Transfer == Transfer;
     }
@@ -232,6 +252,8 @@ internal sealed partial class ReplicaActor : IWithTimers
     {
         public static readonly AskAgain Instance = new();
     }
+
+    private sealed record Installing(SnapshotPoint Point, byte[] State);
 
     /// <summary>To itself, from the checkpointer: the snapshot is durable, or will never be.</summary>
     private sealed record SnapshotInstalled(SnapshotPoint Point, byte[] State, Exception? Failure);

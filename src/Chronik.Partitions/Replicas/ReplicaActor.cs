@@ -68,6 +68,7 @@ internal sealed partial class ReplicaActor : UntypedActor
         }
 
         _appliedNext = _log.NextOffset;
+        IReadOnlyList<LogEntry> entries = WithMembers(recovered?.Entries ?? []);
         _core = new RaftCore(
             new RaftOptions { Self = node.Self, Seed = (ulong)Random.Shared.NextInt64() },
             new RaftRestart
@@ -77,11 +78,16 @@ internal sealed partial class ReplicaActor : UntypedActor
                 SnapshotTerm = checkpoint?.Term ?? Term.Zero,
                 SnapshotNextOffset = checkpoint?.NextOffset ?? KafkaOffset.Zero,
                 Membership = members ?? new Membership([.. spec.Voters]),
-                Entries = EntriesBehind(checkpoint, recovered?.Entries ?? []),
+                Entries = entries,
                 IsRecovering = spec.IsRecovering,
             });
         _held = new HeldPayloads(_core.FirstIndex.Previous);
-        for (LogIndex index = _core.FirstIndex; index <= _core.LastIndex; index = index.Next) _held.Add(index, BufferSlice.Empty);
+        foreach (LogEntry entry in entries)
+        {
+            _held.Add(entry.Index, entry.Payload);
+            entry.Payload.Release();
+        }
+
         _lease = new LeaderLease(node.Peers);
         _partition = new Partition(spec.Name, spec.Group, _self, View(), _lease);
         if (spec.IsRecovering) _logger.Warning("{0} has lost what it held here: it is filled again, and votes when it has everything", spec.Name);
@@ -117,6 +123,7 @@ internal sealed partial class ReplicaActor : UntypedActor
         RefuseEverything(_stopError, _failure);
         GiveBackMessages();
         _held.TruncateFrom(LogIndex.Zero);
+        foreach (BufferSlice payload in _readBack) payload.Release();
         if (led) Context.System.EventStream.Publish(new LeadershipChanged(_partition, false, _core.Term.ToLeaderEpoch()));
     }
 
@@ -206,6 +213,7 @@ internal sealed partial class ReplicaActor : UntypedActor
         if (_effects.TruncateFrom is { } from) _held.TruncateFrom(from);
         foreach (LogEntry entry in _effects.Append) _held.Add(entry.Index, entry.Payload);
         if (_effects.HasWrite) Write();
+        _lastWrite = _effects.WriteNumber;
         SendAll();
         if (_effects.Committed.Count > 0) Apply();
         if (_effects.SnapshotsNeeded.Count > 0) StartSending();
@@ -222,18 +230,9 @@ internal sealed partial class ReplicaActor : UntypedActor
         return accepted;
     }
 
-    /// <summary>
-    /// What the WAL holds behind a checkpoint. After a snapshot was installed that may be a suffix of an older term that the crash kept from
-    /// being truncated: whatever follows the checkpoint has its term or a later one.
-    /// </summary>
-    private IReadOnlyList<LogEntry> EntriesBehind(Checkpoint? checkpoint, IReadOnlyList<LogEntry> found)
+    /// <summary>The entries that a restart found, with the bytes of those that say who belongs to the group.</summary>
+    private IReadOnlyList<LogEntry> WithMembers(IReadOnlyList<LogEntry> found)
     {
-        if (found.Count > 0 && checkpoint is not null && found[0].Term < checkpoint.Term)
-        {
-            _node.Storage.Wal.Append(new WalWrite { Group = _spec.Group, TruncateFrom = found[0].Index });
-            return [];
-        }
-
         if (!found.Any(entry => entry.Kind == EntryKind.Membership)) return found;
         return [.. found.Select(entry => entry.Kind == EntryKind.Membership
             ? entry with { Payload = _node.Storage.Wal.Read(_spec.Group, entry.Index) } : entry)];
@@ -250,7 +249,8 @@ internal sealed partial class ReplicaActor : UntypedActor
     }
 
     /// <summary>Whether bytes on the disk are not what they were, while the disk itself works.</summary>
-    private bool IsDamage(Exception failure) => failure is StorageException or InvalidDataException && _node.Storage.Failure is null;
+    private bool IsDamage(Exception failure) =>
+        failure is StorageException { IsDamage: true } or InvalidDataException && _node.Storage.Failure is null;
 
     private static LogOptions LogOptionsOf(TopicConfig config) =>
         new() { SegmentBytes = config.SegmentBytes, SegmentAge = TimeSpan.FromMilliseconds(config.SegmentMs) };

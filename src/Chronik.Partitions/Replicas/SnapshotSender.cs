@@ -17,8 +17,8 @@ namespace Chronik.Partitions.Replicas;
 internal sealed class SnapshotSender : UntypedActor, IWithTimers
 {
     private const int ChunkBytes = 256 << 10;
-    private const int SilencesAllowed = 10;
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    private const int SilencesAllowed = 40;
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250); // The member's replica may start a little later than its node.
 
     private readonly SnapshotTransfer _transfer;
     private int _silences;

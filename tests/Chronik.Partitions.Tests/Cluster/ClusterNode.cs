@@ -5,6 +5,7 @@ using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
+using Chronik.Persistence;
 using Chronik.Storage;
 using Chronik.Storage.Testing;
 
@@ -19,6 +20,7 @@ internal sealed class ClusterNode : IAsyncDisposable
         """;
 
     private readonly ActorSystem _system;
+    private readonly IActorRef _partitions;
     private readonly Ticker _ticker;
     private readonly PartitionMeters _meters;
     private readonly PartitionDirectory _directory = new();
@@ -35,9 +37,10 @@ internal sealed class ClusterNode : IAsyncDisposable
         _meters = new PartitionMeters(_directory);
         Hub = new PeerHub(id, directory, TimeProvider.System, Buffers, new PeerOptions());
         Hub.Form(ReplicaCluster.ClusterId);
-        Context = new NodeContext(id, Storage, Buffers, TimeProvider.System, _ticker, options.Limits, _meters, Hub);
-        Storage.CheckpointWanted += group =>
-            _directory.Find(group)?.Replica.Tell(WriteCheckpoint.Instance, ActorRefs.NoSender);
+        ChronikPersistence.Install(_system, Storage, Buffers);
+        NodeContext context = new(id, Storage, Buffers, TimeProvider.System, _ticker, options.Limits, _meters, Hub) { StandsAlone = false };
+        _partitions = _system.ActorOf(Props.Create(() => new PartitionsActor(context, _directory)));
+        Storage.CheckpointWanted += group => _partitions.Tell(new CheckpointNeeded(group), ActorRefs.NoSender);
         _system.EventStream.Subscribe(_system.ActorOf(Props.Create(() => new Releaser())), typeof(SuppressedDeadLetter));
     }
 
@@ -53,26 +56,17 @@ internal sealed class ClusterNode : IAsyncDisposable
 
     public PeerHub Hub { get; }
 
-    public NodeContext Context { get; }
-
     public int AwakeGroups => _ticker.AwakeCount;
 
     public Partition? Find(GroupId group) => _directory.Find(group);
 
-    /// <summary>Starts a replica, and returns when it has a handle.</summary>
-    public async Task<Partition> StartAsync(GroupId group, IReadOnlyList<NodeId> voters, TopicConfig config, bool isRecovering = false)
+    /// <summary>Assigns a replica to this node, unless it is already, and returns when it has a handle.</summary>
+    public async Task<Partition> StartAsync(ReplicaAssigned replica, TopicConfig config)
     {
-        TaskCompletionSource<Partition> started = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        ReplicaSpec spec = new(new TopicPartition("t", group.Partition), group, voters, config, partition =>
-        {
-            _directory.Add(partition);
-            started.SetResult(partition);
-        })
-        {
-            IsRecovering = isRecovering,
-        };
-        _system.ActorOf(Props.Create(() => new ReplicaActor(Context, spec)));
-        return await started.Task.WaitAsync(NodeFixture.Patience);
+        _partitions.Tell(new ConfigureTopic(replica.Group.Topic, config), ActorRefs.NoSender);
+        _partitions.Tell(new AssignReplicas([replica]), ActorRefs.NoSender);
+        await NodeFixture.UntilAsync(() => Find(replica.Group) is not null);
+        return Find(replica.Group)!;
     }
 
     /// <summary>Stops everything and gives every buffer back.</summary>

@@ -1,5 +1,6 @@
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Replicas;
 using Chronik.Protocol.RecordBatches;
 using Chronik.Storage.Testing;
 using Xunit;
@@ -17,6 +18,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
     private readonly Dictionary<NodeId, Guid> _directories = [];
     private readonly Dictionary<(NodeId From, NodeId To), TestLink> _links = [];
     private readonly NodeId[] _ids;
+    private readonly Guid[] _assignedTo;
 
     private ReplicaCluster(int nodes, ClusterOptions options)
     {
@@ -28,6 +30,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
             _disks[id] = new MemoryDisk();
         }
 
+        _assignedTo = [.. _directories.Values];
         foreach (NodeId from in _ids)
             foreach (NodeId to in _ids)
                 _links[(from, to)] = new TestLink(() => _nodes.GetValueOrDefault(to)?.Hub);
@@ -73,6 +76,12 @@ internal sealed class ReplicaCluster : IAsyncDisposable
         return await StartReplicaAsync(id);
     }
 
+    /// <summary>The replica of a node, if there is one at this moment.</summary>
+    public Partition? TryAt(NodeId id) => _nodes[id].Find(Group);
+
+    /// <summary>Changes what a dead node's disk holds.</summary>
+    public void Tamper(NodeId id, Action<MemoryDisk> change) => change(_disks[id]);
+
     /// <summary>The node comes back with an empty disk.</summary>
     public async Task<Partition> WipeAsync(NodeId id)
     {
@@ -80,7 +89,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
         _disks[id] = new MemoryDisk();
         _directories[id] = Guid.NewGuid();
         Boot(id);
-        return await StartReplicaAsync(id, isRecovering: true);
+        return await StartReplicaAsync(id);
     }
 
     public Partition At(NodeId id) => _nodes[id].Find(Group)!;
@@ -153,8 +162,10 @@ internal sealed class ReplicaCluster : IAsyncDisposable
     /// <summary>Makes every replica write a checkpoint, and waits until their WALs hold none of what came before.</summary>
     public async Task CheckpointAsync()
     {
+        KafkaOffset end = (await LeaderAsync()).View.HighWatermark;
         foreach (ClusterNode node in _nodes.Values)
         {
+            await NodeFixture.UntilAsync(() => node.Find(Group)!.View.HighWatermark >= end);
             node.Find(Group)!.Replica.Tell(WriteCheckpoint.Instance, Akka.Actor.ActorRefs.NoSender);
             await NodeFixture.UntilAsync(() => !node.Storage.Wal.TryReadEntry(Group, new LogIndex(1), out LogEntry entry) || !Release(entry));
         }
@@ -200,8 +211,11 @@ internal sealed class ReplicaCluster : IAsyncDisposable
         _nodes[id] = node;
     }
 
-    private async Task<Partition> StartReplicaAsync(NodeId id, bool isRecovering = false) =>
-        await _nodes[id].StartAsync(Group, _ids, Config(_options.MinInsyncReplicas), isRecovering);
+    private async Task<Partition> StartReplicaAsync(NodeId id)
+    {
+        ReplicaAssigned replica = new(Group, new TopicPartition("t", Group.Partition), _ids) { Directories = _assignedTo };
+        return await _nodes[id].StartAsync(replica, Config(_options.MinInsyncReplicas));
+    }
 
     private static TopicConfig Config(int minInsyncReplicas) => new()
     {

@@ -163,6 +163,39 @@ public sealed class ReplicationTests
     }
 
     [Fact]
+    public async Task A_group_without_work_sleeps_leads_on_and_wakes_for_an_append_or_a_death()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await cluster.ProduceAsync("a");
+        Partition leader = await cluster.LeaderAsync();
+        await NodeFixture.UntilAsync(() => cluster.Nodes.All(node => node.AwakeGroups == 0));
+        Assert.Same(leader, await cluster.LeaderAsync());
+        LeaderEpoch epoch = leader.View.Epoch;
+        Assert.Equal(KafkaError.None, (await cluster.AppendAsync(leader, ReplicaCluster.Batch("b").Build())).Error);
+        Assert.Equal(epoch, leader.View.Epoch);
+
+        await NodeFixture.UntilAsync(() => cluster.Nodes.All(node => node.AwakeGroups == 0));
+        await cluster.KillAsync(cluster.NodeOf(leader));
+        Assert.Equal(new KafkaOffset(2), (await cluster.ProduceAsync("c")).BaseOffset);
+        await cluster.AllShowAsync(["a", "b", "c"]);
+    }
+
+    [Fact]
+    public async Task Leadership_can_be_handed_over_without_losing_anything()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = [];
+        await cluster.ProduceAllAsync(values, 5);
+        Partition old = await cluster.LeaderAsync();
+        NodeId next = cluster.Ids.First(id => id != cluster.NodeOf(old));
+        old.Replica.Tell(new TransferLeadership(next), Akka.Actor.ActorRefs.NoSender);
+        await NodeFixture.UntilAsync(() => cluster.At(next).View.IsLeader);
+        Assert.False(old.View.IsLeader);
+        await cluster.ProduceAllAsync(values, 5);
+        await cluster.AllShowAsync(values);
+    }
+
+    [Fact]
     public async Task Deleted_records_stay_deleted_under_the_next_leader()
     {
         await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();

@@ -1,4 +1,5 @@
 using Chronik.Model;
+using Chronik.Storage;
 using Xunit;
 
 namespace Chronik.Partitions.Tests.Cluster;
@@ -76,6 +77,33 @@ public sealed class SnapshotTests
         await NodeFixture.UntilAsync(() => !third.View.IsRecovering);
         await cluster.AllShowAsync(values);
 
+        await cluster.KillAsync(new NodeId(1));
+        await cluster.ProduceAllAsync(values, 1);
+        await cluster.AllShowAsync(values);
+    }
+
+    [Fact]
+    public async Task A_replica_whose_segments_are_damaged_is_filled_again()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = [];
+        await cluster.ProduceAllAsync(values, 20);
+        await cluster.CheckpointAsync();
+        await cluster.KillAsync(Third);
+        await cluster.ProduceAllAsync(values, 1);
+        cluster.Tamper(Third, disk =>
+        {
+            using IDiskFile segment = disk.Open($"/data/logs/{cluster.Group}/{0:D20}.log", DiskOpen.ReadWrite);
+            segment.Truncate(segment.Length / 2);
+            segment.Sync();
+        });
+        await cluster.RestartAsync(Third);
+        await NodeFixture.UntilAsync(() => cluster.TryAt(Third) is { View: { Failure: null, IsRecovering: false } });
+        await cluster.AllShowAsync(values);
+
+        await cluster.KillAsync(Third);
+        await cluster.RestartAsync(Third);
+        await NodeFixture.UntilAsync(() => cluster.TryAt(Third) is { View.IsRecovering: false });
         await cluster.KillAsync(new NodeId(1));
         await cluster.ProduceAllAsync(values, 1);
         await cluster.AllShowAsync(values);
