@@ -54,6 +54,12 @@ public sealed record ClusterOptions
     /// <summary>How many nodes must be there before a cluster is formed, once.</summary>
     public int BootstrapExpect { get; init; } = 1;
 
+    /// <summary>
+    /// Addresses of actor systems that are there if any is, such as akka.tcp://chronik@host:9192; the same as the actor system's seed nodes.
+    /// None: this node is the first of its cluster, and others name it.
+    /// </summary>
+    public IReadOnlyList<string> Seeds { get; init; } = [];
+
     /// <summary>Told, once a second, what is waited for until this node belongs to a cluster: one line.</summary>
     public Action<string> Progress { get; init; } = _ => { };
 
@@ -314,7 +320,10 @@ public sealed class ChronikNode : IBrokerNode
         {
             _refused.TrySetResult(reason);
             Fail(new InvalidOperationException(reason));
-        });
+        })
+    {
+        Seeds = [.. cluster.Seeds.Select(Address.Parse)],
+    };
 
     private void Published(MetadataImage image)
     {

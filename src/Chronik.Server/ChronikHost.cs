@@ -58,6 +58,10 @@ public sealed class ChronikHost : IAsyncDisposable
     /// <summary>Where health and metrics are.</summary>
     public Uri HttpAddress => new($"http://{_http!.IPEndPoint}");
 
+    /// <summary>The port that was really taken for other nodes; null for a node that is alone.</summary>
+    public int? AkkaPort =>
+        _options.Cluster is null ? null : ((ExtendedActorSystem)_app!.Services.GetRequiredService<ActorSystem>()).Provider.DefaultAddress.Port;
+
     /// <summary>The node; null until the storage is open.</summary>
     public IBrokerNode? Node => _node;
 
@@ -69,7 +73,7 @@ public sealed class ChronikHost : IAsyncDisposable
             var age = (DateTime.Now - Process.GetCurrentProcess().StartTime).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
             var kafka = string.Join(',', KafkaEndpoints);
             var cluster = _options.Cluster is { } joined
-                ? $", cluster {_node!.ClusterId} with {_node.Metadata.LiveCount} nodes at {joined.Listener.Text}"
+                ? $", cluster {_node!.ClusterId} with {_node.Metadata.LiveCount} nodes at {joined.Listener.Endpoint.Address}:{AkkaPort}"
                 : string.Empty;
             return $"chronik ready: kafka {kafka}, http http://{_http!.IPEndPoint}{cluster}, data {_options.Data} ({age} s)";
         }
@@ -249,6 +253,7 @@ public sealed class ChronikHost : IAsyncDisposable
                 ? new ClusterOptions
                 {
                     BootstrapExpect = cluster.BootstrapExpect,
+                    Seeds = cluster.Seeds,
                     Progress = line => progress.WriteLine($"chronik: {line}"),
                 }
                 : null,
@@ -281,7 +286,7 @@ public sealed class ChronikHost : IAsyncDisposable
     /// <summary>A node that its cluster refuses is of no use to anybody; whoever started it reads why.</summary>
     private async Task StopWhenRefusedAsync(ChronikNode node)
     {
-        var refused = new ChronikStartException($"this node cannot be in the cluster: {await node.Refused.ConfigureAwait(false)}");
+        var refused = new ChronikStartException($"the node cannot serve: {await node.Refused.ConfigureAwait(false)}");
         _ready.TrySetException(refused);
         await StopAsync().ConfigureAwait(false);
         _ended.TrySetException(refused);

@@ -40,10 +40,36 @@ public sealed class OptionsTests : IDisposable
         Assert.Equal(new BrokerSettings().MaxPartitionsPerBroker, options.Broker.MaxPartitionsPerBroker);
         var layers = new ConfigurationLayers();
         foreach (var name in (string[])["auto.create.topics.enable", "num.partitions", "offsets.topic.num.partitions", "durability",
-                     "log.retention.ms", "log.retention.bytes", "log.segment.bytes", "message.max.bytes"])
+                     "log.retention.ms", "log.retention.bytes", "message.max.bytes"])
         {
             Assert.Equal(BrokerConfigs.Find(name)!.Default, layers.Get($"chronik.broker.{name}").Text);
         }
+    }
+
+    [Fact]
+    public void A_broker_is_alone_unless_it_is_told_where_others_reach_it()
+    {
+        Assert.Null(Parse().Cluster);
+        Assert.False(Parse().Storage.AwaitsCluster);
+        var first = Parse("--akka", "127.0.0.1:7000").Cluster!;
+        Assert.Equal((1, 7000, 0), (first.BootstrapExpect, first.Listener.Endpoint.Port, first.Seeds.Count));
+        var options = Parse("--akka", "127.0.0.1:7001", "--seed", "a.example:1", "--seed", "akka.tcp://chronik@b.example:2");
+        Assert.Equal(["akka.tcp://chronik@a.example:1", "akka.tcp://chronik@b.example:2"], options.Cluster!.Seeds);
+        Assert.Equal(2, options.Cluster.BootstrapExpect);
+        Assert.True(options.Storage.AwaitsCluster);
+        Assert.Equal(3, Parse("--akka", "127.0.0.1:7001", "--bootstrap-expect", "3").Cluster!.BootstrapExpect);
+        Assert.Contains("--akka", Refused("--seed", "127.0.0.1:7000"), StringComparison.Ordinal);
+        Assert.Contains("--akka", Refused("--bootstrap-expect", "3"), StringComparison.Ordinal);
+        Assert.Contains("akka.cluster.seed-nodes", Refused("--akka", "127.0.0.1:1", "--seed", "nowhere"), StringComparison.Ordinal);
+        Assert.Contains("127.0.0.1:x", Refused("--akka", "127.0.0.1:x"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_example_of_three_nodes_is_one()
+    {
+        var file = FileWith(File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "three-nodes.conf")));
+        var options = Parse("--config", file, "--node-id", "2", "--akka", "127.0.0.1:9192");
+        Assert.Equal((3, 3), (options.Cluster!.BootstrapExpect, options.Cluster.Seeds.Count));
     }
 
     [Fact]

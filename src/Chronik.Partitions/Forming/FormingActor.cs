@@ -98,11 +98,16 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
 
     private ICanTell Reach(Address address) => _setup.Reach(address, "chronik/" + Name);
 
-    /// <summary>Greets whoever has not answered, or is not what this node is: everybody until the cluster is formed.</summary>
+    /// <summary>
+    /// Greets whoever has not answered, or is not what this node is: everybody until the cluster is formed. The seed nodes too, whether they
+    /// are members or not: should the actor systems have become two clusters, the nodes still meet.
+    /// </summary>
     private void GreetAll()
     {
         foreach ((Address address, Member member) in _members)
             if (!member.IsConnected) Reach(address).Tell(new Hello(Facts()), Self);
+        foreach (Address seed in _setup.Seeds)
+            if (!seed.Equals(_setup.Self) && !_members.ContainsKey(seed)) Reach(seed).Tell(new Hello(Facts()), Self);
         if (Identity.IsFormed)
         {
             LeaveIfElsewhere();
@@ -124,7 +129,9 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         string differing = met.Where(facts => facts.Expect != _setup.Expect).Aggregate("", (said, facts) =>
             $"{said}; node {facts.Id} was told to wait for {facts.Expect}");
         int missing = Math.Max(0, _setup.Expect - met.Count - 1);
-        string what = missing > 0 ? $"waiting for {missing} of {_setup.Expect} nodes" : $"forming a cluster of {_setup.Expect} nodes";
+        string what = missing > 0 ? $"waiting for {missing} of {_setup.Expect} nodes"
+            : _isMember ? $"forming a cluster of {_setup.Expect} nodes"
+            : "waiting for a seed node to answer";
         _setup.Progress($"{what}; {seen}{differing}");
     }
 
@@ -139,6 +146,8 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         {
             member.Facts = null;
             member.OtherCluster = reason.IsOtherCluster ? facts.ClusterId : null;
+            if (member.Refused != facts.Incarnation) _logger.Warning("the node at {0} is not let in: {1}", HostPort(facts), reason.Text);
+            member.Refused = facts.Incarnation;
             Reach(address).Tell(new Unwelcome(Facts(), reason.Text, reason.IsOtherCluster), Self);
             return false;
         }
@@ -161,12 +170,12 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         }
 
         if (facts.Id == Identity.NodeId)
-            return ($"node id {facts.Id} is taken by the node at {_setup.Self.HostPort()}", false);
-        foreach ((Address address, Member member) in _members)
+            return ($"node id {facts.Id} is taken by the node at {HostPort(Facts())}", false);
+        foreach (Member member in _members.Values)
         {
             if (member.Facts is not { } other || other.Id != facts.Id || other.Address == facts.Address) continue;
             if (_setup.Node.Peers.IsAlive(other.Id) || !Identity.IsFormed)
-                return ($"node id {facts.Id} is taken by the node at {address.HostPort()}", false);
+                return ($"node id {facts.Id} is taken by the node at {HostPort(other)}", false);
         }
 
         return facts.IsFormed && Identity.IsFormed && facts.ClusterId != Identity.ClusterId
@@ -191,7 +200,6 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         NodeFacts self = Facts();
         int order = (self.IsFormed, self.AgeMs).CompareTo((unwelcome.From.IsFormed, unwelcome.From.AgeMs));
         if (order < 0 || (order == 0 && string.CompareOrdinal(self.Address, unwelcome.From.Address) > 0)) Refuse(unwelcome.Reason);
-        else _logger.Warning("the node at {0} cannot join: {1}", unwelcome.From.Address, unwelcome.Reason);
     }
 
     private void LeaveIfElsewhere()
@@ -279,6 +287,9 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
 
         /// <summary>The cluster that it belongs to when that is another one.</summary>
         public string? OtherCluster { get; set; }
+
+        /// <summary>The process that was told why it cannot be in this cluster.</summary>
+        public Guid Refused { get; set; }
 
         public bool IsConnected { get; set; }
 

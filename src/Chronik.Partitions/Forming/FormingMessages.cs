@@ -96,6 +96,9 @@ internal sealed record FormingSetup(
     bool HasMembership,
     Action<string> Refused)
 {
+    /// <summary>Nodes that are there if anybody is. Without any this node is the first of its cluster.</summary>
+    public IReadOnlyList<Address> Seeds { get; init; } = [];
+
     /// <summary>What this node speaks.</summary>
     public ProtocolVersions Protocol { get; init; } = ProtocolVersions.Current;
 

@@ -10,7 +10,7 @@ namespace Chronik.Partitions.Forming;
 ///   Akka.Cluster - member and reachability events --> membership -- MemberSeen, MemberUnreachable, MemberGone --> forming
 ///   Akka.Remote -- DisassociatedEvent --------------> membership -- AssociationLost -----------------------------> forming
 /// </code>
-/// When this node itself has joined, forming hears of all others first and of this node last: from then on it knows everybody that was
+/// A node that has no seed nodes is the first member of a cluster of its own. When this node itself has joined, forming hears of all others first and of this node last: from then on it knows everybody that was
 /// there before it.
 /// </remarks>
 internal sealed class MembershipActor : ReceiveActor
@@ -18,9 +18,11 @@ internal sealed class MembershipActor : ReceiveActor
     public const string Name = "membership";
 
     private readonly Cluster _cluster = Cluster.Get(Context.System);
+    private readonly bool _isFirst;
 
-    public MembershipActor(IActorRef forming)
+    public MembershipActor(IActorRef forming, bool isFirst)
     {
+        _isFirst = isFirst;
         Receive<ClusterEvent.CurrentClusterState>(state =>
         {
             foreach (Member member in state.Members.Except(state.Unreachable).Where(IsThere).OrderBy(IsSelf))
@@ -46,6 +48,7 @@ internal sealed class MembershipActor : ReceiveActor
         Context.System.EventStream.Subscribe(Self, typeof(DisassociatedEvent));
         _cluster.Subscribe(
             Self, ClusterEvent.InitialStateAsSnapshot, typeof(ClusterEvent.IMemberEvent), typeof(ClusterEvent.IReachabilityEvent));
+        if (_isFirst) _cluster.Join(_cluster.SelfAddress);
     }
 
     protected override void PostStop() => _cluster.Unsubscribe(Self);

@@ -14,7 +14,7 @@ public sealed record ClusterSettings
     /// <summary>Where other nodes reach this one.</summary>
     public required Listener Listener { get; init; }
 
-    /// <summary>The nodes to join, as addresses of actor systems; at least one.</summary>
+    /// <summary>The nodes to join, as addresses of actor systems; none for the first node of a cluster that others join.</summary>
     public required IReadOnlyList<string> Seeds { get; init; }
 
     /// <summary>

@@ -82,14 +82,9 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
 
         var port = akka.HasPath(ClusterSettings.PortKey) ? akka.GetString(ClusterSettings.PortKey) : "2552";
         const string Key = "akka.remote.dot-netty.tcp";
-        if (!ushort.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out var number) || number == 0)
+        if (!ushort.TryParse(port, NumberStyles.None, CultureInfo.InvariantCulture, out var number))
         {
-            throw new ChronikStartException($"{Key} = {host}:{port}: is HOST:PORT with a port from 1 to 65535");
-        }
-
-        if (seeds.Count == 0)
-        {
-            seeds = [ClusterSettings.AddressOf($"{host}:{port}")];
+            throw new ChronikStartException($"{Key} = {host}:{port}: is HOST:PORT with a port from 0 to 65535");
         }
 
         foreach (var seed in seeds)
@@ -105,7 +100,7 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
         {
             Listener = new Listener(new IPEndPoint(AddressOf(Key, $"{host}:{port}", host), number), Key, $"{host}:{port}"),
             Seeds = [.. seeds],
-            BootstrapExpect = expect > 0 ? expect : seeds.Count,
+            BootstrapExpect = expect > 0 ? expect : Math.Max(1, seeds.Count),
         };
     }
 

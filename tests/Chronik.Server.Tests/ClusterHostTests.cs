@@ -1,0 +1,149 @@
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions;
+using Chronik.Server.Configuration;
+using Xunit;
+
+namespace Chronik.Server.Tests;
+
+/// <summary>Several nodes in this process that reach each other over loopback, as processes would.</summary>
+public sealed class ClusterHostTests : IAsyncLifetime
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+    private readonly string _folder = Directory.CreateTempSubdirectory("chronik-cluster-").FullName;
+    private readonly List<ChronikHost> _hosts = [];
+
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
+    {
+        foreach (var host in _hosts) await host.StopAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Three_nodes_form_a_cluster_and_any_of_them_is_as_good_as_another()
+    {
+        var progress = new StringWriter();
+        var first = await StartAsync(1, 3, TextWriter.Synchronized(progress));
+        await UntilAsync(() => progress.ToString().Contains("chronik: waiting for 2 of 3 nodes", StringComparison.Ordinal));
+        var second = await StartAsync(2, 3, seed: first.AkkaPort);
+        var third = await StartAsync(3, 3, seed: first.AkkaPort);
+        ChronikHost[] hosts = [first, second, third];
+        foreach (var host in hosts) await host.Ready.WaitAsync(Patience);
+        Assert.Matches(@", cluster \S{22} with [1-3] nodes at 127\.0\.0\.1:\d+, data ", first.ReadyLine);
+        Assert.Single(hosts.Select(host => host.Node!.ClusterId).Distinct());
+        await UntilAsync(() => hosts.All(host => host.Node!.Metadata.LiveCount == 3 && host.Node.Controller.IsSome));
+        Assert.Single(hosts.Select(host => host.Node!.Controller).Distinct());
+
+        // Each changes the metadata through whichever node leads it, and sees its own change at once.
+        for (var i = 0; i < 3; i++)
+        {
+            var node = hosts[i].Node!;
+            var created = Assert.Single(await node.SubmitAsync(
+                new CreateTopics([new NewTopic { Name = $"t{i}", PartitionCount = 3, ReplicationFactor = 3 }]), Patience));
+            Assert.Equal((KafkaError.None, null), (created.Error, created.Message));
+            var topic = node.Metadata.Topics[$"t{i}"];
+            await UntilAsync(() => Enumerable.Range(0, 3).All(p => node.Locate(topic.Id, p)!.Leader.IsSome));
+            Assert.Equal([1, 2, 3], topic.Partitions.Select(partition => partition.Replicas[0].Value).Order());
+        }
+
+        var blocks = new List<long>();
+        foreach (var host in hosts)
+            blocks.Add(((ProducerIdsResult)(await host.Node!.SubmitAsync(new AllocateProducerIds(10), Patience))[0]).First);
+        Assert.Equal(3, blocks.Distinct().Count());
+
+        // All agree who coordinates a group.
+        var coordinators = new HashSet<NodeId>();
+        foreach (var host in hosts)
+        {
+            (KafkaError Error, NodeId Coordinator) found = default;
+            await UntilAsync(async () => (found = await host.Node!.FindGroupCoordinatorAsync("g")).Error == KafkaError.None);
+            coordinators.Add(found.Coordinator);
+        }
+
+        Assert.Single(coordinators);
+        Assert.Equal(3, first.Node!.Metadata.Topics[TopicNames.ConsumerOffsets].ReplicationFactor);
+
+        // The node that leads the metadata stops, and another one takes over.
+        var controller = hosts.Single(host => host.Node!.Id == first.Node.Controller);
+        var others = hosts.Where(host => host != controller).ToList();
+        var former = controller.Node!.Id;
+        _hosts.Remove(controller);
+        await controller.StopAsync();
+        await UntilAsync(() => others.All(host => host.Node!.Controller.IsSome && host.Node.Controller != former));
+        await UntilAsync(async () => await SucceedsAsync(others[0].Node!, "after"));
+        await UntilAsync(() => others[1].Node!.Metadata.Topics.ContainsKey("after"));
+    }
+
+    [Fact]
+    public async Task A_node_that_cannot_be_in_the_cluster_says_why_and_stops()
+    {
+        var first = await StartAsync(1, 1);
+        await first.Ready.WaitAsync(Patience);
+        var twin = await StartAsync(1, 1, seed: first.AkkaPort, folder: "twin");
+        var refused = await Assert.ThrowsAsync<ChronikStartException>(() => twin.Ready.WaitAsync(Patience));
+        Assert.Contains("node id 1 is taken", refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', refused.Message);
+        await Assert.ThrowsAsync<ChronikStartException>(() => twin.Ended.WaitAsync(Patience));
+        Assert.False(first.Ended.IsCompleted);
+    }
+
+    [Fact]
+    public async Task A_later_node_joins_and_gets_what_is_placed_then()
+    {
+        var first = await StartAsync(1, 1);
+        await first.Ready.WaitAsync(Patience);
+        var second = await StartAsync(2, 1, seed: first.AkkaPort);
+        await second.Ready.WaitAsync(Patience);
+        Assert.Equal(first.Node!.ClusterId, second.Node!.ClusterId);
+        Assert.Equal(new NodeId(1), second.Node.Controller);
+        var created = Assert.Single(await second.Node.SubmitAsync(
+            new CreateTopics([new NewTopic { Name = "t", PartitionCount = 4, ReplicationFactor = 2 }]), Patience));
+        Assert.Equal((KafkaError.None, null), (created.Error, created.Message));
+        await UntilAsync(() => first.Node.Metadata.Topics.ContainsKey("t"));
+    }
+
+    private static async Task<bool> SucceedsAsync(IBrokerNode node, string topic)
+    {
+        try
+        {
+            var results = await node.SubmitAsync(
+                new CreateTopics([new NewTopic { Name = topic, PartitionCount = 1, ReplicationFactor = 2 }]), Patience);
+            return results[0].Error is KafkaError.None or KafkaError.TopicAlreadyExists;
+        }
+        catch (Exception e) when (e is TimeoutException or Chronik.Partitions.Controller.MetadataAppendException)
+        {
+            return false; // Clients are told to try again.
+        }
+    }
+
+    private static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
+
+    /// <summary>Waits for what has no event of its own.</summary>
+    private static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        for (var started = TimeProvider.System.GetTimestamp(); !await condition(); await Task.Delay(20))
+            if (TimeProvider.System.GetElapsedTime(started) > Patience) throw new TimeoutException("what was waited for did not come");
+    }
+
+    private async Task<ChronikHost> StartAsync(int id, int expect, TextWriter? progress = null, int? seed = null, string? folder = null)
+    {
+        List<(string Key, string Value)> values =
+        [
+            ("chronik.node-id", $"{id}"),
+            ("chronik.data", Path.Combine(_folder, folder ?? $"{id}")),
+            ("chronik.kafka.listeners", "[\"127.0.0.1:0\"]"),
+            ("chronik.http", "127.0.0.1:0"),
+            ("chronik.storage.reserve-bytes", "1 MiB"),
+            ("chronik.cluster.bootstrap-expect", $"{expect}"),
+            ("chronik.broker.offsets.topic.num.partitions", "4"),
+            ("akka.remote.dot-netty.tcp.hostname", "127.0.0.1"),
+            ("akka.remote.dot-netty.tcp.port", "0"),
+        ];
+        if (seed is not null) values.Add(("akka.cluster.seed-nodes", $"[\"akka.tcp://chronik@127.0.0.1:{seed}\"]"));
+        var host = await ChronikHost.StartAsync(ChronikOptions.Load(values), progress ?? TextWriter.Null);
+        _hosts.Add(host);
+        return host;
+    }
+}
