@@ -20,6 +20,7 @@ internal sealed class PartitionMeters : IDisposable
     private readonly Counter<long> _duplicates;
     private readonly Counter<long> _refused;
     private readonly Histogram<double> _commitTime;
+    private readonly Histogram<double> _replicationTime;
     private long _producers;
 
     public PartitionMeters(PartitionDirectory directory)
@@ -32,6 +33,8 @@ internal sealed class PartitionMeters : IDisposable
         _refused = _meter.CreateCounter<long>("chronik.partition.refused.batches", "{batch}", "Batches refused, by error.");
         _commitTime = _meter.CreateHistogram<double>(
             "chronik.partition.commit.duration", "s", "From the step that takes a batch to its commit.");
+        _replicationTime = _meter.CreateHistogram<double>(
+            "chronik.partition.replication.lag", "s", "From the step that takes a batch to each follower's having it on disk.");
         _meter.CreateObservableGauge(
             "chronik.partition.log.end", () => directory.All.Sum(partition => partition.View.LogEndOffset.Value), "{record}",
             "Log end offsets of all replicas, added up: what was ever appended to the partitions that are here.");
@@ -56,6 +59,13 @@ internal sealed class PartitionMeters : IDisposable
     public void CommittedAfter(long takenAt)
     {
         if (_commitTime.Enabled) _commitTime.Record(Stopwatch.GetElapsedTime(takenAt).TotalSeconds);
+    }
+
+    /// <summary>A follower has something durably.</summary>
+    /// <param name="takenAt">When the leader proposed it, as a <see cref="Stopwatch"/> timestamp.</param>
+    public void ReplicatedAfter(long takenAt)
+    {
+        if (_replicationTime.Enabled) _replicationTime.Record(Stopwatch.GetElapsedTime(takenAt).TotalSeconds);
     }
 
     public void Duplicate() => _duplicates.Add(1);

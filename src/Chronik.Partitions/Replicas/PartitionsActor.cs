@@ -274,8 +274,11 @@ internal static class ActorNames
 /// <param name="Voters">The voters that the group began with; none for a replica that learns its members from the leader.</param>
 internal sealed record ReplicaAssigned(GroupId Group, TopicPartition Name, IReadOnlyList<NodeId> Voters)
 {
+    /// <summary>Stands for a directory that is no more, though the node goes on in the same one.</summary>
+    private static readonly Guid Lost = new("ffffffff-ffff-ffff-ffff-ffffffffffff");
+
     /// <summary>
-    /// The directory of each voter when the partition was assigned to it, or none where nobody knew (KIP-858). A replica whose node has
+    /// The directory of each voter when the partition was assigned to it, empty where nobody knew (KIP-858). A replica whose node has
     /// another one by now lost what it had.
     /// </summary>
     public IReadOnlyList<Guid> Directories { get; init; } = [];
@@ -284,13 +287,13 @@ internal sealed record ReplicaAssigned(GroupId Group, TopicPartition Name, IRead
     public bool IsLostBy(NodeId node, Guid directory)
     {
         for (int i = 0; i < Directories.Count && i < Voters.Count; i++)
-            if (Voters[i] == node) return Directories[i] != directory;
+            if (Voters[i] == node) return Directories[i] != Guid.Empty && Directories[i] != directory;
         return false;
     }
 
     /// <summary>The same, but the node has lost what it held, whatever its directory.</summary>
     public ReplicaAssigned LostBy(NodeId node) =>
-        this with { Directories = [.. Voters.Select((voter, i) => voter == node || i >= Directories.Count ? Guid.Empty : Directories[i])] };
+        this with { Directories = [.. Voters.Select((voter, i) => voter == node ? Lost : Directories.ElementAtOrDefault(i))] };
 
     /// <summary>The same, but whatever the node lost it has again in its present directory.</summary>
     public ReplicaAssigned FoundBy(NodeId node, Guid directory) =>

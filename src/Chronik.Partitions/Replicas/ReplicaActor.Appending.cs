@@ -46,7 +46,12 @@ internal sealed partial class ReplicaActor
         foreach (ProposedEntry proposal in _proposals) proposal.Payload.Release(); // What was appended is held by now.
         _proposals.Clear();
         _proposedBytes = 0;
-        if (accepted) return;
+        if (accepted)
+        {
+            _lag.Proposed(_core.LastIndex, _takenAt);
+            return;
+        }
+
         _producers.RollBack(end);
         RefusePending(KafkaError.NotLeaderOrFollower, "this node is handing the partition's leadership over", _core.LastIndex);
     }

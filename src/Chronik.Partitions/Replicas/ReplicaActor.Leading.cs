@@ -11,6 +11,7 @@ internal sealed partial class ReplicaActor
 
     private readonly InSyncReplicas _isr;
     private readonly LeaderLease _lease;
+    private readonly ReplicationLag _lag;
     private readonly long[] _tickTimes = new long[TicksRemembered];
     private long _ticks;
     private Term? _ledTerm; // The term in which this member leads, from its election on.
@@ -44,6 +45,7 @@ internal sealed partial class ReplicaActor
         {
             _ledTerm = _core.Term;
             _isr.Begin();
+            _lag.Begin();
         }
 
         if (_core.Leader.IsSome) _lastLeader = _core.Leader;

@@ -30,6 +30,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
         try
         {
             Step(RaftInput.Receive(peer.Message));
+            if (_ledTerm is not null && peer.Message.Kind == MessageKind.AppendReply) _lag.Confirmed(_core, peer.Message.From);
         }
         finally
         {

@@ -52,6 +52,7 @@ internal sealed partial class ReplicaActor : UntypedActor
         _config = spec.Config;
         _self = Self;
         _producers = new ProducerStates(node.Limits.PartitionProducers);
+        _lag = new ReplicationLag(node.Meters);
         _isr = new InSyncReplicas(node.Self, node.Time, node.Limits.ReplicaLagMax);
         RecoveredGroup? recovered = node.Storage.TakeRecovered(spec.Group);
         Checkpoint? checkpoint = recovered?.Checkpoint;

@@ -186,23 +186,27 @@ public sealed class PeerHubTests : TestKit
     [Fact]
     public async Task Beyond_the_window_data_is_dropped_while_control_goes_on()
     {
-        await ConnectAsync();
-        _two.Register(Group, TestActor, [One]);
+        // So patient that credit which does not come is never taken for lost.
+        using PeerHub one = Hub(One, new PeerOptions { Silence = TimeSpan.FromHours(1) });
         TestLink bulk = new(() => _two);
         bulk.Hold();
-        _one.Connect(Two, _two.Directory, _toTwo, bulk);
+        one.Connect(Two, _two.Directory, _toTwo, bulk);
+        TestLink toOne = new(() => one);
+        _two.Connect(One, one.Directory, toOne, toOne);
+        await NodeFixture.UntilAsync(() => one.IsAlive(Two) && _two.IsAlive(One));
+        _two.Register(Group, TestActor, [One]);
         PooledBuffer payload = _buffers.Rent(1 << 20);
         int sent = 0;
-        while (_one.Send(Two, Group, Append(payload.Slice(0, 1 << 20)))) sent++;
+        while (one.Send(Two, Group, Append(payload.Slice(0, 1 << 20)))) sent++;
         payload.Release();
         Assert.InRange(sent, 14, 16);
-        Assert.True(_one.Send(Two, Group, new RaftMessage { Kind = MessageKind.Vote, From = One, To = Two, Term = new Term(1) }));
+        Assert.True(one.Send(Two, Group, new RaftMessage { Kind = MessageKind.Vote, From = One, To = Two, Term = new Term(1) }));
         PeerMessage vote = await ExpectMsgAsync<PeerMessage>(NodeFixture.Patience);
         Assert.Equal(MessageKind.Vote, vote.Message.Kind);
 
         bulk.LetGo();
         for (int i = 0; i < sent; i++) (await ExpectMsgAsync<PeerMessage>(NodeFixture.Patience)).Release();
-        await NodeFixture.UntilAsync(() => _one.Send(Two, Group, Append(BufferSlice.Empty)));
+        await NodeFixture.UntilAsync(() => one.Send(Two, Group, Append(BufferSlice.Empty)));
     }
 
     private static RaftMessage Append(BufferSlice payload) => new()
@@ -214,9 +218,9 @@ public sealed class PeerHubTests : TestKit
         Entries = [new LogEntry(new LogIndex(1), new Term(1), EntryKind.Batch, new KafkaOffset(1), payload)],
     };
 
-    private PeerHub Hub(NodeId id)
+    private PeerHub Hub(NodeId id, PeerOptions? options = null)
     {
-        PeerHub hub = new(id, Guid.NewGuid(), TimeProvider.System, _buffers, new PeerOptions());
+        PeerHub hub = new(id, Guid.NewGuid(), TimeProvider.System, _buffers, options ?? new PeerOptions());
         hub.Form("test");
         return hub;
     }
