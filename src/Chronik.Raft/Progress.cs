@@ -56,6 +56,9 @@ internal sealed class Progress(NodeId id)
     /// <summary>Whether it lost its disk: its acknowledgements count for nothing.</summary>
     public bool IsRecovering { get; set; }
 
+    /// <summary>Which of its lives recovers.</summary>
+    public LogIndex Life { get; set; }
+
     /// <summary>The first round that the other voters must have answered before it may vote again.</summary>
     public ulong RecoveryRound { get; set; }
 

@@ -14,9 +14,14 @@ public sealed partial class RaftCore
     private int _failedRounds;
     private bool _hurries; // The leader is known to be gone, or there never was one and this member is to be the first.
 
-    private bool CanStand => Membership.IsVoter(_self) && MayVote;
+    /// <summary>
+    /// Voters stand; and whoever an entry removes that is not known to be committed yet, since without it that entry may never be (thesis,
+    /// 4.2.2): those who stay may lack it, and get no vote from those who have it.
+    /// </summary>
+    private bool CanStand => MayVote
+        && (Membership.IsVoter(_self) || (_memberships.LatestIndex > CommitIndex && _memberships.At(CommitIndex).IsVoter(_self)));
 
-    private bool IsOnlyVoter => Membership.Voters.Length == 1 && !Membership.IsJoint;
+    private bool IsOnlyVoter => Membership.Voters.Length == 1 && Membership.Voters[0] == _self && !Membership.IsJoint;
 
     private bool MayVote => !IsRecovering || Has(PlantedFault.RecoveringVotes);
 

@@ -126,6 +126,7 @@ public sealed partial class RaftCore
             Index = quiesces ? LastIndex : LogIndex.Zero,
             LogTerm = quiesces ? _log.LastTerm : Term.Zero,
             Commit = commit,
+            Hint = peer.IsInvited ? peer.Life : LogIndex.Zero,
             Round = round,
         });
     }

@@ -115,11 +115,15 @@ public sealed partial class RaftCore
     /// </summary>
     private bool Believes(Progress peer, in RaftMessage reply)
     {
-        if (reply.Has(MessageFlags.Recovering) == peer.IsRecovering) return true;
-        if (reply.Round < peer.InvitedRound || (peer.IsRecovering && peer.InvitedRound == 0)) return false;
-        peer.IsRecovering = !peer.IsRecovering;
+        bool recovers = reply.Has(MessageFlags.Recovering);
+        bool lostAgain = recovers && peer.IsRecovering && reply.Commit != peer.Life;
+        if (recovers == peer.IsRecovering && !lostAgain) return true;
+        bool isStale = reply.Round < peer.InvitedRound || (peer.IsRecovering && peer.InvitedRound == 0);
+        if (isStale && !lostAgain) return false;
+        peer.IsRecovering = recovers;
         peer.IsInvited = false;
-        if (!peer.IsRecovering) return true;
+        if (!recovers) return true;
+        peer.Life = reply.Commit;
         peer.Match = LogIndex.Zero;
         peer.InvitedRound = 0;
         peer.RecoveryRound = _round + 1;
@@ -148,10 +152,13 @@ public sealed partial class RaftCore
         }
     }
 
-    /// <summary>The leader says that nothing which this member may have forgotten matters any more.</summary>
+    /// <summary>
+    /// The leader says that nothing which this member may have forgotten matters any more. What it said to an earlier life, which has lost
+    /// its disk since, means nothing to this one.
+    /// </summary>
     private void Recover(in RaftMessage message)
     {
-        if (!IsRecovering || !message.Has(MessageFlags.MayVote)) return;
+        if (!IsRecovering || !message.Has(MessageFlags.MayVote) || message.Hint != _life) return;
         IsRecovering = false;
         if (!_hardState.Vote.IsSome) _hardState = new HardState(Term, message.From);
         _effects.Recovered = true;

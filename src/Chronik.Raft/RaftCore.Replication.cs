@@ -141,6 +141,7 @@ public sealed partial class RaftCore
             Index = peer.Next.Previous,
             LogTerm = _log.TermAt(peer.Next.Previous),
             Commit = CommitIndex,
+            Hint = peer.IsInvited ? peer.Life : LogIndex.Zero,
             Round = _round,
             Entries = entries,
             LoadFrom = loadCount > 0 ? peer.Next : LogIndex.Zero,

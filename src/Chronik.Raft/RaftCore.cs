@@ -36,6 +36,7 @@ public sealed partial class RaftCore
 {
     private readonly RaftOptions _options;
     private readonly NodeId _self;
+    private readonly LogIndex _life; // While it recovers; see RaftRestart.Life.
     private readonly RaftLog _log;
     private readonly PendingWrites _writes = new();
     private RaftEffects _effects = null!; // Of the present step.
@@ -56,7 +57,9 @@ public sealed partial class RaftCore
         _random = options.Seed + (ulong)options.Self.Value;
         _hardState = restart.HardState;
         if (restart.SnapshotTerm > Term) _hardState = new HardState(restart.SnapshotTerm, NodeId.None); // Installed, then a crash.
+        ArgumentOutOfRangeException.ThrowIfNegative(restart.Life);
         IsRecovering = restart.IsRecovering;
+        _life = new LogIndex(restart.Life);
         _log = new RaftLog(restart.SnapshotIndex, restart.SnapshotTerm, restart.SnapshotNextOffset);
         _memberships = new MembershipHistory(restart.SnapshotIndex, restart.Membership);
         foreach (LogEntry entry in restart.Entries)
@@ -325,6 +328,7 @@ public sealed partial class RaftCore
             Index = index,
             LogTerm = logTerm,
             Hint = hint,
+            Commit = IsRecovering ? _life : LogIndex.Zero,
             NextOffset = kind == MessageKind.AppendReply ? NextOffset : KafkaOffset.Zero,
             Round = to.Round,
         };

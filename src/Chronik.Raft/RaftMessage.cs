@@ -93,7 +93,10 @@ public readonly record struct RaftMessage
     /// <summary>The term of the entry at <see cref="Index"/>; in a refusal the term of the entry at <see cref="Hint"/>.</summary>
     public Term LogTerm { get; init; }
 
-    /// <summary>Append and Heartbeat: how far the leader knows the receiver's log to be committed.</summary>
+    /// <summary>
+    /// Append and Heartbeat: how far the leader knows the receiver's log to be committed. With <see cref="MessageFlags.Recovering"/>: the
+    /// number of the sender's life (<see cref="RaftRestart.Life"/>).
+    /// </summary>
     public LogIndex Commit { get; init; }
 
     /// <summary>AppendReply: the log end offset behind the sender's last entry.</summary>
@@ -105,7 +108,10 @@ public readonly record struct RaftMessage
     /// </summary>
     public ulong Round { get; init; }
 
-    /// <summary>In the refusal of an append: the last position at which the two logs can agree, as far as the follower can tell.</summary>
+    /// <summary>
+    /// In the refusal of an append: the last position at which the two logs can agree, as far as the follower can tell. With
+    /// <see cref="MessageFlags.MayVote"/>: the life of the receiver that is meant.
+    /// </summary>
     public LogIndex Hint { get; init; }
 
     /// <summary>

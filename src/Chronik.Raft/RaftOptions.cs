@@ -81,4 +81,10 @@ public sealed class RaftRestart
     /// Messages to or from the node as it was before its loss must not arrive any more.
     /// </summary>
     public bool IsRecovering { get; init; }
+
+    /// <summary>
+    /// With <see cref="IsRecovering"/>: a number, 0 or more, that this node never gave before, such as a random one. A leader's word that
+    /// this member may vote again is meant for the life with this number, not for one that lost its disk before or after.
+    /// </summary>
+    public long Life { get; init; }
 }
