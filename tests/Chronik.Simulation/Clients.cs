@@ -3,7 +3,9 @@ using Chronik.Model;
 
 namespace Chronik.Simulation;
 
-/// <summary>Producers, readers and administrators. They know nothing but which nodes there are; most ask the leader, some ask anybody.</summary>
+/// <summary>
+/// Producers, readers and administrators. They know nothing but which nodes there are; most ask the leader, some ask anybody.
+/// </summary>
 internal sealed class Clients(Simulation sim, SimRandom random)
 {
     private bool _stopped;
@@ -74,7 +76,7 @@ internal sealed class Clients(Simulation sim, SimRandom random)
         for (int i = 0; i < sim.Nodes.Count; i++)
         {
             Node node = sim.Nodes[(start + i) % sim.Nodes.Count];
-            if (node.IsPaused || node.Replicas[group] is not { } replica) continue;
+            if (node.Replicas[group] is not { } replica) continue;
             if (anybody || replica.IsLeading) return replica;
         }
 

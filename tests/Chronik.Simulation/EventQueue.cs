@@ -15,7 +15,7 @@ internal enum EventKind : byte
     /// <summary>A message arrives: <see cref="Event.What"/> is an <see cref="Envelope"/>.</summary>
     Message,
 
-    /// <summary>Something planned on one node, void once that node has crashed: <see cref="Event.What"/> is an <see cref="Action"/>.</summary>
+    /// <summary>Something planned on one node, void once it has crashed: <see cref="Event.What"/> is an <see cref="Action"/>.</summary>
     OnNode,
 }
 

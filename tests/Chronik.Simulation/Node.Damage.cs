@@ -11,8 +11,9 @@ internal sealed partial class Node
     private long _walProtected;
 
     /// <summary>
-    /// Flips a bit somewhere in the files: WAL, checkpoints, segments, indexes. Not in the very last write of the WAL: at the end of a log a
-    /// damaged write and one that power loss tore look the same, and the node would come back without something that it has acknowledged.
+    /// Flips a bit somewhere in the files: WAL, checkpoints, segments, indexes. Not in the very last write of the WAL: at the end of a log
+    /// a damaged write and one that power loss tore look the same, and the node would come back without something that it has
+    /// acknowledged.
     /// </summary>
     public bool FlipBit()
     {

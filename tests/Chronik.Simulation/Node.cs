@@ -87,7 +87,6 @@ internal sealed partial class Node
             for (int group = 0; group < Replicas.Length; group++) Replicas[group] = new Replica(_sim, this, group, _recovering[group]);
             _sim.Trace.Note(Id, Incarnation);
             if (_sim.Trace.IsOn) Log($"started, incarnation {Incarnation}");
-            foreach (Replica? replica in Replicas) replica!.Begin();
             PlanTick(_random.Between(0, _tickMicros));
         }
         catch (Exception failure)
@@ -133,9 +132,12 @@ internal sealed partial class Node
         }
     }
 
-    /// <summary>Does something on the node's thread now, unless it is down or paused.</summary>
+    /// <summary>
+    /// Does something on the node's thread now, unless it is down. What is asked of a paused node waits, like messages, until it goes on.
+    /// </summary>
     public void Do(Action action)
     {
+        if (IsPaused) _deferred.Add(new Event(EventKind.OnNode, Id, Incarnation, action));
         if (!IsUp || IsPaused) return;
         try
         {
@@ -152,6 +154,7 @@ internal sealed partial class Node
     public void Crash(CrashKind kind)
     {
         if (_sim.Trace.IsOn && IsUp) Log($"down: {kind}");
+        if (IsUp && _sim.Plant.Shell == ShellFault.ForgetRecovering) Array.Clear(_recovering);
         Incarnation++;
         MemoryDisk before = Disk;
         Disk = kind == CrashKind.Kill ? before.Kill() : before.Crash();
@@ -181,6 +184,13 @@ internal sealed partial class Node
             _sim.Groups[group].Check.Damaged(Id);
         }
     }
+
+    /// <summary>The process ends by its own decision, and starts again.</summary>
+    public void RestartProcess() => Plan(0, () =>
+    {
+        Crash(CrashKind.Kill);
+        _sim.RestartLater(this);
+    });
 
     public void Pause()
     {

@@ -115,7 +115,7 @@ internal static class Program
 
         void Report(ulong count) => Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{count} seeds, {failures} failed; {events} events, {acknowledged} records acknowledged, {virtualSeconds / 60:F0} virtual minutes "
-            + $"in {watch.Elapsed.TotalSeconds:F1} s"));
+            $"{count} seeds, {failures} failed; {events} events, {acknowledged} records acknowledged, "
+            + $"{virtualSeconds / 60:F0} virtual minutes in {watch.Elapsed.TotalSeconds:F1} s"));
     }
 }

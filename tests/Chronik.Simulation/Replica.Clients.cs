@@ -154,7 +154,14 @@ internal sealed partial class Replica
             right = bytes.Length >= Batches.HeaderBytes && new RecordBatchView(bytes).IsIntact;
             if (!right) break;
             if (!_check.IsCommitted(bytes[..Batches.Size(bytes)]))
-                throw new SimulationFailure($"group {_check.Name}: node {_node.Id} reads something at offset {from} that was never committed");
+            {
+                // The checksum does not cover the base offset; on a disk that is known to lie a reader has to compare it with the next one.
+                right = false;
+                if (_node.IsSuspect) break;
+                throw new SimulationFailure(
+                    $"group {_check.Name}: node {_node.Id} reads something at offset {from} that was never committed");
+            }
+
             bytes = bytes[Batches.Size(bytes)..];
         }
 

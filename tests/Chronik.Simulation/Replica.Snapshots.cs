@@ -56,6 +56,10 @@ internal sealed partial class Replica
     {
         switch (message.Step)
         {
+            case SnapshotStep.Offer when message.Index <= Core.CommitIndex:
+                // Whoever was restarted or elected lately may not know how far others are.
+                EndSnapshot(from, message.Transfer, ok: true);
+                break;
             case SnapshotStep.Offer:
                 Answer(from, message.Transfer);
                 break;
@@ -78,12 +82,12 @@ internal sealed partial class Replica
         _transfers.Add(begun);
         TransfersBegun++;
         if (_sim.Trace.IsOn) Line($"snapshot {begun.Id} for node {peer}");
-        SendSnapshot(peer, new SnapshotMessage(SnapshotStep.Offer, begun.Id, KafkaOffset.Zero));
+        SendSnapshot(peer, new SnapshotMessage(SnapshotStep.Offer, begun.Id, AppliedNext) { Index = Core.AppliedIndex });
     }
 
     private void Continue(int peer, SnapshotMessage message)
     {
-        int at = _transfers.FindIndex(transfer => transfer.Id == message.Transfer && transfer.Peer == peer);
+        int at = _transfers.FindIndex(known => known.Id == message.Transfer && known.Peer == peer);
         if (at < 0) return;
         if (message.Step == SnapshotStep.Done)
         {
@@ -92,9 +96,12 @@ internal sealed partial class Replica
             return;
         }
 
-        _transfers[at].At = _sim.Now;
-        if (message.Offset > AppliedNext) return; // It is ahead of this leader's own state; the transfer expires.
-        if (message.Offset == AppliedNext)
+        // A duplicate: to answer it would make two conversations of one.
+        Transfer transfer = _transfers[at];
+        if (message.Offset == transfer.Answered && _sim.Now - transfer.At < TransferMicros / 4) return;
+        transfer.Answered = message.Offset;
+        transfer.At = _sim.Now;
+        if (message.Offset >= AppliedNext)
         {
             LogIndex index = Core.AppliedIndex;
             SendSnapshot(peer, new SnapshotMessage(SnapshotStep.Close, message.Transfer, AppliedNext)
@@ -144,13 +151,33 @@ internal sealed partial class Replica
     private void Install(int from, SnapshotMessage message)
     {
         if (_installing) return;
-        if (message.Index <= Core.CommitIndex || message.Offset != Log.NextOffset)
+        if (message.Index <= Core.CommitIndex || message.Offset > Log.NextOffset)
         {
-            Finish(message.Index <= Core.CommitIndex);
+            EndSnapshot(from, message.Transfer, message.Index <= Core.CommitIndex);
+            return;
+        }
+
+        if (message.Offset < Log.NextOffset)
+        {
+            // An earlier leader's snapshot was cut off beyond what this one can close. What no checkpoint covers goes with a restart.
+            _node.RestartProcess();
             return;
         }
 
         _installing = true;
+        Step(RaftInput.Installing(message.Index, message.Term));
+        WhenDurable(() => MakeDurable(from, message));
+    }
+
+    private void MakeDurable(int from, SnapshotMessage message)
+    {
+        if (message.Index <= Core.CommitIndex || message.Offset != Log.NextOffset)
+        {
+            _installing = false; // The leader's appends were faster.
+            EndSnapshot(from, message.Transfer, message.Index <= Core.CommitIndex);
+            return;
+        }
+
         Checkpoint checkpoint = CheckpointOf(message.Index, message.Term, message.Membership!);
         _node.Storage!.Checkpoint(_id, checkpoint, failure => _node.Complete(this, failure, () =>
         {
@@ -168,20 +195,20 @@ internal sealed partial class Replica
                 Core.Compact(message.Index);
             }
 
-            Finish(true);
+            EndSnapshot(from, message.Transfer, ok: true);
         }));
         _node.PlanDisk();
-
-        void Finish(bool ok) =>
-            SendSnapshot(from, new SnapshotMessage(SnapshotStep.Done, message.Transfer, Log.NextOffset) { Ok = ok });
     }
+
+    private void EndSnapshot(int to, long transfer, bool ok) =>
+        SendSnapshot(to, new SnapshotMessage(SnapshotStep.Done, transfer, Log.NextOffset) { Ok = ok });
 
     private void ExpireTransfers()
     {
         for (int i = _transfers.Count - 1; i >= 0; i--)
         {
             Transfer transfer = _transfers[i];
-            if (_sim.Now - transfer.At < TransferMicros) continue;
+            if (Core.Role == RaftRole.Leader && _sim.Now - transfer.At < TransferMicros) continue;
             _transfers.RemoveAt(i);
             Step(RaftInput.SnapshotSent(new NodeId(transfer.Peer), ok: false));
         }
@@ -196,6 +223,10 @@ internal sealed partial class Replica
 
         public long Id => id;
 
+        /// <summary>When the receiver was last answered.</summary>
         public long At { get; set; }
+
+        /// <summary>The offset that it was last answered from.</summary>
+        public KafkaOffset Answered { get; set; } = KafkaOffset.Unknown;
     }
 }

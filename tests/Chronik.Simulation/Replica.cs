@@ -66,9 +66,10 @@ internal sealed partial class Replica : IWalCompletion
                 SnapshotIndex = checkpoint?.Index ?? LogIndex.Zero,
                 SnapshotTerm = checkpoint?.Term ?? Term.Zero,
                 SnapshotNextOffset = AppliedNext,
-                Membership = MembershipFrom(checkpoint, info, recovering),
+                Membership = MembershipFrom(checkpoint, info),
                 Entries = EntriesOf(found),
                 IsRecovering = recovering,
+                Life = recovering ? sim.Random.Next(int.MaxValue) : 0,
             });
         _check.Restarted(node.Id, Core.AppliedIndex, AppliedNext);
         if (info.IsMetadata) _metadata = new MetadataState(Log, sim);
@@ -87,16 +88,6 @@ internal sealed partial class Replica : IWalCompletion
     public bool IsLeading { get; private set; }
 
     public MetadataState? Metadata => _metadata;
-
-    /// <summary>The first thing that it does: who is known to be lost already.</summary>
-    public void Begin()
-    {
-        if (_staleFrom is { } from)
-        {
-            // The suffix that the checkpoint has overtaken goes first; what the core appends must follow the checkpoint.
-            _node.Storage!.Wal.Append(new WalWrite { Group = _id, TruncateFrom = from });
-        }
-    }
 
     public void Tick()
     {
@@ -154,13 +145,14 @@ internal sealed partial class Replica : IWalCompletion
 
         foreach (RaftMessage message in done.After) Send(message);
         Step(RaftInput.DiskDone(done.Number));
+        done.Then?.Invoke();
     }
 
     /// <summary>Asks storage to make everything applied so far durable without the WAL; one at a time.</summary>
     public void StartCheckpoint()
     {
         // While a snapshot arrives the log is ahead of what was applied.
-        if (_checkpointing || Core.AppliedIndex == LogIndex.Zero || Log.NextOffset != AppliedNext) return;
+        if (_checkpointing || _installing || Core.AppliedIndex == LogIndex.Zero || Log.NextOffset != AppliedNext) return;
         LogIndex index = Core.AppliedIndex;
         _checkpointing = true;
         _node.Storage!.Checkpoint(_id, CheckpointOf(index, Core.TermAt(index), Core.MembershipAt(index)), failure => _node.Complete(
@@ -180,29 +172,16 @@ internal sealed partial class Replica : IWalCompletion
             + $"{Core.AppliedIndex.Value,6}"),
         what);
 
-    private static Membership MembershipFrom(Checkpoint? checkpoint, Group group, bool recovering) =>
-        checkpoint is not null ? Membership.Read(checkpoint.State.Span)
-        : recovering ? Membership.Empty
-        : group.First;
+    private static Membership MembershipFrom(Checkpoint? checkpoint, Group group) =>
+        checkpoint is null ? group.First : Membership.Read(checkpoint.State.Span);
 
     private Checkpoint CheckpointOf(LogIndex index, Term term, Membership membership) => new(
         index, term, Log.NextOffset, Log.LogStartOffset, Core.HardState, membership.ToBytes());
 
-    private LogIndex? _staleFrom;
-
-    /// <summary>
-    /// The entries behind the checkpoint. Those of an older term than the checkpoint's last entry were overtaken by a snapshot and never
-    /// committed: they go. Payloads of membership changes are read, as the core wants them.
-    /// </summary>
+    /// <summary>The entries behind the checkpoint, with the payloads that the core wants: those of membership changes.</summary>
     private IReadOnlyList<LogEntry> EntriesOf(RecoveredGroup? found)
     {
         if (found is null || found.Entries.Count == 0) return [];
-        if (found.Checkpoint is { } checkpoint && found.Entries[0].Term < checkpoint.Term)
-        {
-            _staleFrom = found.Entries[0].Index;
-            return [];
-        }
-
         LogEntry[] entries = [.. found.Entries];
         for (int i = 0; i < entries.Length; i++)
         {
@@ -211,6 +190,13 @@ internal sealed partial class Replica : IWalCompletion
         }
 
         return entries;
+    }
+
+    /// <summary>Does something once everything that was written so far is durable.</summary>
+    private void WhenDurable(Action action)
+    {
+        if (_writes.Count == 0) action();
+        else _writes.Last().Then += action;
     }
 
     private void Write()
@@ -343,5 +329,8 @@ internal sealed partial class Replica : IWalCompletion
     }
 
     /// <summary>A write under way, and what leaves when it is durable.</summary>
-    private sealed record PendingWrite(ulong Number, List<RaftMessage> After, bool Recovered);
+    private sealed record PendingWrite(ulong Number, List<RaftMessage> After, bool Recovered)
+    {
+        public Action? Then { get; set; }
+    }
 }

@@ -12,8 +12,9 @@ internal sealed record Outcome(SimulationFailure? Failure, long Events, long Ack
 {
     public string Describe(ulong seed) => string.Create(
         CultureInfo.InvariantCulture,
-        $"seed {seed}: {(Failure is null ? "passed" : "FAILED: " + Failure.Message)}; {Events} events, {Acknowledged} records acknowledged, "
-        + $"{VirtualSeconds:F1} virtual seconds, fingerprint {Fingerprint:x16}{(Failure?.InnerException is { } inner ? "\n" + inner : "")}");
+        $"seed {seed}: {(Failure is null ? "passed" : "FAILED: " + Failure.Message)}; {Events} events, {Acknowledged} records "
+        + $"acknowledged, {VirtualSeconds:F1} virtual seconds, fingerprint {Fingerprint:x16}"
+        + $"{(Failure?.InnerException is { } inner ? "\n" + inner : "")}");
 }
 
 /// <summary>Runs one seed.</summary>

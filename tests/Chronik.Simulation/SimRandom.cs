@@ -47,7 +47,7 @@ internal sealed class SimRandom
     /// <summary>From 0 to below 1.</summary>
     public double Unit() => (NextULong() >> 11) * (1.0 / (1UL << 53));
 
-    /// <summary>How long until something that happens at random comes to pass again, when it does so every <paramref name="mean"/>.</summary>
+    /// <summary>How long until something comes to pass again that happens every <paramref name="mean"/>, at random.</summary>
     public long Exponential(long mean) => 1 + (long)(-Math.Log(1 - Unit()) * mean);
 
     public T Pick<T>(IReadOnlyList<T> items) => items[Next(items.Count)];

@@ -112,9 +112,9 @@ internal sealed partial class Simulation
         Faults.Begin();
         RunFor(Parameters.Duration);
         Faults.Stop();
+        Clients.Stop();
         Heal();
         RequireProgress("after all faults have stopped");
-        Clients.Stop();
         // Once more from what is on the disks alone.
         foreach (Node node in Nodes) node.Crash(CrashKind.PowerLoss);
         Start();
@@ -147,6 +147,8 @@ internal sealed partial class Simulation
     public void Heal()
     {
         Network.RestoreAll();
+        Network.Loss = 0;
+        Network.Duplication = 0;
         foreach (Node node in Nodes)
         {
             node.Resume();
@@ -281,10 +283,14 @@ internal sealed partial class Simulation
         : $"node {node.Id} is down"));
 
     /// <summary>At the end: everything acknowledged is in the log of every member, byte for byte, and all images are the same.</summary>
-    private void Finish()
+    public void Finish()
     {
+        byte[]? image = null;
         for (int group = 0; group < Groups.Count; group++)
         {
+            int index = group;
+            if (!RunUntil(() => IsCaughtUp(index), Parameters.ProgressWithin))
+                throw new SimulationFailure($"group {Groups[group].Check.Name} does not come to rest: {Describe(group)}");
             Membership members = Leader(group)!.Core.Membership;
             foreach (Node node in Nodes)
             {
@@ -292,17 +298,12 @@ internal sealed partial class Simulation
                 Replica replica = node.Replicas[group]!;
                 Groups[group].Check.Ends(node.Id, replica.AppliedNext);
                 if (!node.IsSuspect) replica.ReadEverything();
+                if (replica.Metadata is not { } metadata) continue;
+                byte[] own = metadata.ToBytes();
+                if (image is not null && !own.AsSpan().SequenceEqual(image))
+                    throw new SimulationFailure($"node {node.Id} has another metadata image than the others");
+                image = own;
             }
-        }
-
-        byte[]? image = null;
-        foreach (Node node in Nodes)
-        {
-            if (!Leader(0)!.Core.Membership.Contains(new NodeId(node.Id))) continue;
-            byte[] own = node.Replicas[0]!.Metadata!.ToBytes();
-            if (image is not null && !own.AsSpan().SequenceEqual(image))
-                throw new SimulationFailure($"node {node.Id} has another metadata image than the others");
-            image = own;
         }
     }
 
