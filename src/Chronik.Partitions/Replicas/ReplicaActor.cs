@@ -81,6 +81,7 @@ internal sealed partial class ReplicaActor : UntypedActor
                 Membership = members ?? new Membership([.. spec.Voters]),
                 Entries = entries,
                 IsRecovering = spec.IsRecovering,
+                Life = spec.IsRecovering ? Random.Shared.NextInt64() : 0,
             });
         _held = new HeldPayloads(_core.FirstIndex.Previous);
         foreach (LogEntry entry in entries)
