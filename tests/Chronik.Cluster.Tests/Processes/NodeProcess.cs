@@ -1,0 +1,146 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Globalization;
+using Chronik.Cluster.Tests.Wire;
+using Chronik.Model;
+
+namespace Chronik.Cluster.Tests.Processes;
+
+/// <summary>
+/// One node: the executable as an operator starts it. It keeps its ports and its folder when it is started again. Only ever signals the
+/// process that it started.
+/// </summary>
+internal sealed class NodeProcess(NodeId id, NodePlace place, string folder, Func<IReadOnlyList<string>> clusterArguments)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    private static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(2) };
+
+    private readonly ConcurrentQueue<string> _lines = new();
+    private Process? _process;
+
+    public NodeId Id => id;
+
+    public Address Kafka { get; } = new(place.Host, place.KafkaPort);
+
+    public string Akka { get; } = $"{place.Host}:{place.AkkaPort}";
+
+    public Address AkkaAddress { get; } = new(place.Host, place.AkkaPort);
+
+    /// <summary>Where the node keeps its data; may be a mount of its own.</summary>
+    public string Data { get; } = Path.Combine(folder, "data");
+
+    public bool IsRunning => _process is { HasExited: false };
+
+    /// <summary>What the process has said, over all its lives.</summary>
+    public IReadOnlyCollection<string> Lines => _lines;
+
+    private string HttpBase => $"http://{place.Host}:{place.HttpPort}";
+
+    public void Start()
+    {
+        Invariant.Require(!IsRunning);
+        List<string> command =
+        [
+            .. place.Prefix, Path.Combine(AppContext.BaseDirectory, "chronik"), "--node-id", id.ToString(), "--data", Data,
+            "--kafka", $"{place.Host}:{place.KafkaPort}", "--http", $"{place.Host}:{place.HttpPort}", "--akka", Akka,
+            .. clusterArguments(),
+        ];
+        ProcessStartInfo start = new(command[0], command.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true };
+        _lines.Enqueue("--- started");
+        Process process = Process.Start(start) ?? throw new InvalidOperationException($"{command[0]} did not start");
+        process.OutputDataReceived += Note;
+        process.ErrorDataReceived += Note;
+        process.BeginOutputReadLine();
+        process.BeginErrorReadLine();
+        _process = process;
+    }
+
+    /// <summary>Waits until the node says that it serves.</summary>
+    public Task ReadyAsync() => Wait.UntilAsync(async () =>
+    {
+        if (!IsRunning) throw new InvalidOperationException($"node {id} has ended");
+        try
+        {
+            using HttpResponseMessage answer = await Http.GetAsync(new Uri($"{HttpBase}/health/ready"));
+            return answer.IsSuccessStatusCode;
+        }
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
+        {
+            return false;
+        }
+    }, $"node {id} serves");
+
+    /// <summary>Waits for the process to end by itself; returns its exit code.</summary>
+    public async Task<int> EndedAsync()
+    {
+        using CancellationTokenSource patience = new(Patience);
+        await _process!.WaitForExitAsync(patience.Token);
+        return _process.ExitCode;
+    }
+
+    /// <summary>SIGKILL.</summary>
+    public void Kill()
+    {
+        if (!IsRunning) return;
+        _process!.Kill();
+        _process.WaitForExit();
+    }
+
+    /// <summary>SIGSTOP.</summary>
+    public Task PauseAsync() => SignalAsync("STOP");
+
+    /// <summary>SIGCONT.</summary>
+    public Task ResumeAsync() => SignalAsync("CONT");
+
+    /// <summary>SIGTERM, and waits for the end.</summary>
+    public async Task<int> StopAsync()
+    {
+        await SignalAsync("TERM");
+        return await EndedAsync();
+    }
+
+    /// <summary>What the node shows to Prometheus; empty when it cannot be asked.</summary>
+    public async Task<string> MetricsAsync()
+    {
+        try
+        {
+            return await Http.GetStringAsync(new Uri($"{HttpBase}/metrics"));
+        }
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
+        {
+            return "";
+        }
+    }
+
+    private Task SignalAsync(string signal) =>
+        Command.RunAsync("/bin/kill", $"-{signal}", _process!.Id.ToString(CultureInfo.InvariantCulture));
+
+    private void Note(object sender, DataReceivedEventArgs line)
+    {
+        if (line.Data is { } text) _lines.Enqueue(text);
+    }
+}
+
+/// <summary>Where a node runs.</summary>
+/// <param name="Host">Its address.</param>
+/// <param name="KafkaPort">Where clients connect.</param>
+/// <param name="AkkaPort">Where other nodes connect.</param>
+/// <param name="HttpPort">Where health is asked for.</param>
+/// <param name="Prefix">What comes before its command, such as the entry into a network namespace.</param>
+internal sealed record NodePlace(string Host, int KafkaPort, int AkkaPort, int HttpPort, IReadOnlyList<string> Prefix);
+
+/// <summary>Short commands of the system.</summary>
+internal static class Command
+{
+    /// <summary>Runs a command to its end; fails with what it said when it fails.</summary>
+    public static async Task RunAsync(string file, params string[] arguments)
+    {
+        ProcessStartInfo start = new(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using Process process = Process.Start(start) ?? throw new InvalidOperationException($"{file} did not start");
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        string errors = await process.StandardError.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        if (process.ExitCode != 0)
+            throw new InvalidOperationException($"{file} {string.Join(' ', arguments)}: {await output} {errors}");
+    }
+}

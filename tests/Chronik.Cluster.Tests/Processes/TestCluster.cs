@@ -1,0 +1,108 @@
+using System.Net;
+using System.Net.Sockets;
+using Chronik.Cluster.Tests.Wire;
+using Chronik.Model;
+
+namespace Chronik.Cluster.Tests.Processes;
+
+/// <summary>A cluster of real processes with folders of their own; all of it is gone when it is disposed of.</summary>
+internal sealed class TestCluster : IAsyncDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("chronik-cluster-").FullName;
+    private readonly List<NodeProcess> _nodes = [];
+    private readonly string[] _extra;
+    private readonly int _expected;
+
+    /// <summary>Describes a cluster; nothing runs yet.</summary>
+    /// <param name="nodes">How many nodes form it.</param>
+    /// <param name="places">Where they run; null for the loopback interface.</param>
+    /// <param name="extra">More arguments for every node.</param>
+    public TestCluster(int nodes = 3, Func<int, NodePlace>? places = null, params string[] extra)
+    {
+        _expected = nodes;
+        _extra = extra;
+        for (int i = 1; i <= nodes; i++) Add(i, places?.Invoke(i) ?? OnLoopback());
+        Client = new ClusterClient([.. _nodes.Select(node => node.Kafka)]);
+    }
+
+    public IReadOnlyList<NodeProcess> Nodes => _nodes;
+
+    public ClusterClient Client { get; }
+
+    public NodeProcess this[NodeId id] => _nodes.Find(node => node.Id == id) ?? throw new ArgumentException($"there is no node {id}");
+
+    /// <summary>A cluster that runs and serves.</summary>
+    public static async Task<TestCluster> StartAsync(int nodes = 3, params string[] extra)
+    {
+        TestCluster cluster = new(nodes, null, extra);
+        await cluster.StartAllAsync();
+        return cluster;
+    }
+
+    /// <summary>Starts whatever does not run, and waits until all of it serves.</summary>
+    public async Task StartAllAsync()
+    {
+        foreach (NodeProcess node in _nodes.Where(node => !node.IsRunning)) node.Start();
+        try
+        {
+            foreach (NodeProcess node in _nodes) await node.ReadyAsync();
+        }
+        catch (Exception e)
+        {
+            throw new InvalidOperationException($"the cluster did not start: {e.Message}\n{Story()}", e);
+        }
+    }
+
+    /// <summary>Another node, which names the first ones as its seeds. It is not started.</summary>
+    public NodeProcess Add(int id, NodePlace? place = null, string name = "", IReadOnlyList<string>? arguments = null)
+    {
+        NodeProcess node = new(
+            new NodeId(id), place ?? OnLoopback(), Path.Combine(_folder, $"{id}{name}"), () => arguments ?? Arguments());
+        Directory.CreateDirectory(Path.GetDirectoryName(node.Data)!);
+        _nodes.Add(node);
+        return node;
+    }
+
+    /// <summary>What the nodes said last, for a test that failed.</summary>
+    public string Story() => string.Join(
+        '\n', _nodes.Select(node => $"== node {node.Id} at {node.Kafka.Port}\n{string.Join('\n', node.Lines.TakeLast(30))}"));
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (NodeProcess node in _nodes) node.Kill();
+        Directory.Delete(_folder, recursive: true);
+        await Task.CompletedTask;
+    }
+
+    /// <summary>
+    /// A place on the loopback interface with ports that nobody had a moment ago, below those that the system gives to outgoing
+    /// connections: while a node is down, such a connection might take its port.
+    /// </summary>
+    public static NodePlace OnLoopback() => new("127.0.0.1", FreePort(), FreePort(), FreePort(), []);
+
+    private static int FreePort()
+    {
+        while (true)
+        {
+            using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            int port = Random.Shared.Next(15_000, 32_000);
+            try
+            {
+                socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
+                return port;
+            }
+            catch (SocketException)
+            {
+                // Taken: another.
+            }
+        }
+    }
+
+    private List<string> Arguments()
+    {
+        List<string> arguments = ["--bootstrap-expect", $"{_expected}"];
+        foreach (NodeProcess seed in _nodes.Take(_expected)) arguments.AddRange(["--seed", seed.Akka]);
+        arguments.AddRange(_extra);
+        return arguments;
+    }
+}
