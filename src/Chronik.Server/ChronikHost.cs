@@ -121,6 +121,9 @@ public sealed class ChronikHost : IAsyncDisposable
     /// <summary>How many replicas of this node lead, and how many there are.</summary>
     internal (int Led, int All) Progress => _node?.Progress ?? default;
 
+    /// <summary>What an operator should know of a node that serves; null when there is nothing.</summary>
+    internal string? Remark => _node?.Progress is var (led, all) && led < all ? $"{all - led} of {all} partitions have no leader" : null;
+
     /// <summary>How many replicas of this node lead.</summary>
     internal int Leading => _node?.Leading ?? 0;
 
@@ -176,8 +179,10 @@ public sealed class ChronikHost : IAsyncDisposable
                     _kafka.Add(listener);
                     listener.Run(async connection =>
                     {
-                        var handler = await _handler.Task.WaitAsync(connection.ConnectionClosed).ConfigureAwait(false);
-                        await handler.OnConnectedAsync(connection).ConfigureAwait(false);
+                        if (await HandlerAsync(connection.ConnectionClosed).ConfigureAwait(false) is { } handler)
+                        {
+                            await handler.OnConnectedAsync(connection).ConfigureAwait(false);
+                        }
                     });
                 });
             }
@@ -191,6 +196,19 @@ public sealed class ChronikHost : IAsyncDisposable
         catch (Exception e) when (e is IOException or SocketException)
         {
             throw new ChronikStartException(e.Message.ReplaceLineEndings(" "), e);
+        }
+    }
+
+    /// <summary>Who serves a client; null when the client went away before anybody could, or nobody will.</summary>
+    private async Task<KafkaConnectionHandler?> HandlerAsync(CancellationToken closed)
+    {
+        try
+        {
+            return await _handler.Task.WaitAsync(closed).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
         }
     }
 

@@ -20,6 +20,7 @@ internal static class HttpEndpoints
         {
             "/health/live" => (StatusCodes.Status200OK, "live"),
             "/health/ready" when host.WhyNotReady is { } reason => (StatusCodes.Status503ServiceUnavailable, reason),
+            "/health/ready" when host.Remark is { } remark => (StatusCodes.Status200OK, $"ready, but {remark}"),
             "/health/ready" => (StatusCodes.Status200OK, "ready"),
             Metrics => (StatusCodes.Status503ServiceUnavailable, "the node is starting"),
             _ => (StatusCodes.Status404NotFound, "There are /health/live, /health/ready and /metrics."),

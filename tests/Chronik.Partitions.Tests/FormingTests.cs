@@ -89,6 +89,16 @@ public sealed class FormingTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_node_that_nobody_introduces_meets_the_seed_nodes_all_the_same()
+    {
+        FormingNode[] nodes = await ThreeAsync();
+        FormingNode stray = _world.Start(4, seeds: [7002, 7099]);
+        await FormingWorld.FormedAsync(stray);
+        Assert.Equal(nodes[1].ClusterId, stray.ClusterId);
+        await NodeFixture.UntilAsync(() => stray.Others.Find(new NodeId(2)) is not null && nodes[1].Others.Find(new NodeId(4)) is not null);
+    }
+
+    [Fact]
     public async Task A_founder_whose_folder_was_wiped_joins_again_and_knows_what_it_lost()
     {
         FormingNode[] nodes = await ThreeAsync();

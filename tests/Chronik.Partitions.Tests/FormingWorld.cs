@@ -28,7 +28,8 @@ internal sealed class FormingWorld : IAsyncDisposable
 
     /// <summary>Starts a node, or starts it again on the same disk. It sees nobody until it is told.</summary>
     public FormingNode Start(
-        int id, int expect = 3, MemoryDisk? disk = null, int? port = null, ProtocolVersions? protocol = null, bool alone = false)
+        int id, int expect = 3, MemoryDisk? disk = null, int? port = null, ProtocolVersions? protocol = null, bool alone = false,
+        params int[] seeds)
     {
         FormingNode node = new(disk ?? new MemoryDisk(), new NodeId(id), AddressOf(port ?? 7000 + id), alone);
         NodeContext context = new(
@@ -40,6 +41,7 @@ internal sealed class FormingWorld : IAsyncDisposable
             context, node.Address, Guid.NewGuid(), expect, Reach, node.Others, node.Progress.Enqueue,
             HasMembership: false, reason => node.Refused.TrySetResult(reason))
         {
+            Seeds = [.. seeds.Select(AddressOf)],
             Protocol = protocol ?? ProtocolVersions.Current,
             GreetInterval = TimeSpan.FromMilliseconds(20),
             Patience = TimeSpan.FromMilliseconds(300),

@@ -37,6 +37,7 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
     private bool _isLoaded; // Whether the image has everything that was committed before this process began.
     private bool _leads;
     private bool _isRegistering;
+    private string? _refusalLogged; // It is tried again every second, and said once.
     private long _lookedFirstAt;
     private string? _refusal; // Why the log is of no use until the node starts again.
 
@@ -167,15 +168,18 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
 
     private bool IsOwn(BrokerImage broker) => broker.Incarnation == _setup.Registration.Incarnation;
 
+    /// <summary>Why the registration was refused; null when it was taken, or whoever was asked is no longer the controller.</summary>
     private static string? Refusal(Task<CommandDone> registered) =>
-        registered.IsCompletedSuccessfully
-            ? registered.Result.Results is [{ Error: not KafkaError.None } refused] ? $"{refused.Error}, {refused.Message}" : null
-            : registered.Exception?.InnerException?.Message;
+        registered is { IsCompletedSuccessfully: true, Result.Results: [{ Error: not KafkaError.None } refused] }
+            ? $"{refused.Error}, {refused.Message}"
+            : null;
 
     private void FinishRegistering(string? refusal)
     {
         _isRegistering = false;
-        if (refusal is not null) _logger.Warning("the controller did not take this broker's registration: {0}", refusal);
+        if (refusal is not null && refusal != _refusalLogged)
+            _logger.Warning("the controller did not take this broker's registration: {0}", refusal);
+        _refusalLogged = refusal;
     }
 
     private void LookAround()
