@@ -164,6 +164,7 @@ public sealed partial class Wal
 
         for (int i = 0; i < write.Entries.Count; i++)
         {
+            if (!group.Deleted && write.Entries[i].Index < group.First) continue; // A checkpoint covered it while it was queued.
             if (write.Entries[i].Index != last.Next)
                 return new InvariantViolationException($"entry {write.Entries[i].Index} of group {write.Group} cannot follow entry {last}");
             last = last.Next;

@@ -479,6 +479,27 @@ public class WalTests
         Assert.Equal(WalFormat.RecordBytes(100), group.LiveBytes);
     }
 
+    [Fact]
+    public void A_checkpoint_may_overtake_entries_that_are_queued()
+    {
+        using NodeStorage storage = Make.Open(new MemoryDisk(), pool: _pool);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        writer.Append(1, [1], [2]);
+        storage.RunQueued();
+        Outcome overtaken = writer.Append(1, [3], [4]);
+        Outcome partly = writer.Append(1, [5], [6], [7]);
+        storage.Wal.Release(Make.GroupA, new LogIndex(6), default);
+        storage.RunQueued();
+        Assert.True(overtaken.Done && partly.Done);
+        Assert.Null(overtaken.Failure);
+        Assert.Null(partly.Failure);
+        Assert.False(storage.Wal.TryReadEntry(Make.GroupA, new LogIndex(6), out _));
+        storage.Wal.Read(Make.GroupA, new LogIndex(7)).Release();
+        Outcome next = writer.Append(1, [8]);
+        storage.RunQueued();
+        Assert.Null(next.Failure);
+    }
+
     private static Checkpoint CheckpointAt(long index) =>
         new(new LogIndex(index), new Term(1), default, default, new HardState(Term.Zero, NodeId.None), default);
 

@@ -16,11 +16,11 @@ internal sealed partial class ReplicaActor
 
     /// <summary>
     /// Asks storage to make everything applied so far durable without the WAL. One at a time; a second wish waits for the first, and any
-    /// while the log is ahead of what was applied (<see cref="IsAhead"/>).
+    /// while the log is ahead of what was applied (<see cref="IsAhead"/>), or what was applied is ahead of this node's disk.
     /// </summary>
     private void StartCheckpoint()
     {
-        _checkpointAgain = _checkpointing || _isApplying || IsAhead;
+        _checkpointAgain = _checkpointing || _isApplying || IsAhead || _core.AppliedIndex > _core.DurableIndex;
         if (_checkpointAgain) return;
         _checkpointing = true;
         LogIndex index = _core.AppliedIndex;

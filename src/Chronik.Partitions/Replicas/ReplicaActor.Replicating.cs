@@ -73,6 +73,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
         AnswerDurable();
         TellRecovered();
         MakeSnapshotDurable();
+        if (_checkpointAgain) StartCheckpoint();
     }
 
     /// <summary>Once it is durable that this member may vote, its node need not remember that it had lost something.</summary>
