@@ -18,6 +18,8 @@ internal static class Requirements
 
     public static string? WhyNoNamespaces => NoNamespaces.Value;
 
+    public static string? WhyNoMounts => NotRoot();
+
     private static string? NotRoot() => Environment.UserName == "root" && OperatingSystem.IsLinux() ? null : "needs root on Linux";
 
     private static string? Fails(string file, params string[] arguments)
@@ -41,4 +43,11 @@ internal static class Requirements
 public sealed class NetworkFactAttribute : FactAttribute
 {
     public NetworkFactAttribute() => Skip = Requirements.WhyNoNamespaces;
+}
+
+/// <summary>A test that mounts a small disk; skipped with the reason where that is not possible.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class MountFactAttribute : FactAttribute
+{
+    public MountFactAttribute() => Skip = Requirements.WhyNoMounts;
 }

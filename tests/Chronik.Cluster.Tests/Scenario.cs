@@ -71,6 +71,14 @@ internal sealed class Scenario(TestCluster cluster, Workload workload, ITestOutp
         Say($"node {node} is back: leader epochs of {Workload.Topic} add up to {before} before and {await EpochsAsync()} after");
     }
 
+    /// <summary>Waits until every partition counts a node among those in sync, as their leaders say.</summary>
+    public Task InSyncAsync(NodeId node) => Wait.UntilAsync(async () =>
+    {
+        MetadataResponse all = await cluster.Client.AskAnyAsync(new MetadataRequest { Topics = null }, 12);
+        return all.Topics.SelectMany(topic => topic.Partitions)
+            .All(partition => partition.ErrorCode == 0 && partition.IsrNodes.Contains(node.Value));
+    }, $"node {node} is in sync everywhere");
+
     public async Task<NodeId> LeaderAsync() => (await cluster.Client.LeadersAsync(Workload.Topic))[0];
 
     public Task ProgressAsync() => workload.ProgressAsync();

@@ -11,6 +11,7 @@ internal sealed class TestCluster : IAsyncDisposable
     private readonly string _folder = Directory.CreateTempSubdirectory("chronik-cluster-").FullName;
     private readonly List<NodeProcess> _nodes = [];
     private readonly string[] _extra;
+    private readonly List<string> _mounts = [];
     private readonly int _expected;
 
     /// <summary>Describes a cluster; nothing runs yet.</summary>
@@ -63,6 +64,14 @@ internal sealed class TestCluster : IAsyncDisposable
         return node;
     }
 
+    /// <summary>Gives a node a disk of its own for its data, before its first start.</summary>
+    public async Task MountAsync(NodeProcess node, string size)
+    {
+        Directory.CreateDirectory(node.Data);
+        await Command.RunAsync("mount", "-t", "tmpfs", "-o", $"size={size}", "tmpfs", node.Data);
+        _mounts.Add(node.Data);
+    }
+
     /// <summary>What the nodes said last, for a test that failed.</summary>
     public string Story() => string.Join(
         '\n', _nodes.Select(node => $"== node {node.Id} at {node.Kafka.Port}\n{string.Join('\n', node.Lines.TakeLast(30))}"));
@@ -70,8 +79,8 @@ internal sealed class TestCluster : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         foreach (NodeProcess node in _nodes) node.Kill();
+        foreach (string mount in _mounts) await Command.RunAsync("umount", mount);
         Directory.Delete(_folder, recursive: true);
-        await Task.CompletedTask;
     }
 
     /// <summary>
