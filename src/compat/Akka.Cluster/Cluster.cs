@@ -46,9 +46,6 @@ public class Cluster : IExtension
 
         // Later, because it may ask for this extension.
         _downingProvider = new Lazy<IDowningProvider>(() => Akka.Cluster.DowningProvider.Load(Settings.DowningProviderType, system, this));
-        var serializer = new Serialization.ClusterMessageSerializer(system);
-        system.Serialization.AddSerializer("akka-cluster", serializer);
-        system.Serialization.AddSerializationMap(typeof(IClusterMessage), serializer);
         AddShutdownTasks();
         _daemon = system.SystemActorOf(
             Props.Create(typeof(ClusterDaemon), this).WithDispatcher(Settings.UseDispatcher), "cluster");
