@@ -14,6 +14,13 @@ internal sealed class Clients(Simulation sim, SimRandom random)
     public void Begin()
     {
         Repeat(sim.Parameters.ProduceEvery, Produce);
+        for (int group = 1; group < sim.Groups.Count; group++)
+        {
+            SimProducer producer = new(sim.Groups[group].Check, random, id: group);
+            int own = group;
+            Repeat(sim.Parameters.IdempotentEvery, () => Send(producer, own));
+        }
+
         Repeat(sim.Parameters.ReadEvery, Read);
         Repeat(sim.Parameters.CommandEvery, Administer);
     }
@@ -36,6 +43,13 @@ internal sealed class Clients(Simulation sim, SimRandom random)
         int records = (int)random.Between(1, sim.Parameters.RecordsMax);
         int bytes = (int)random.Between(8, sim.Parameters.ValueBytesMax);
         if (Someone(group) is { } replica) replica.Node.Do(() => replica.Produce(records, bytes));
+    }
+
+    private void Send(SimProducer producer, int group)
+    {
+        if (Someone(group) is not { } replica) return;
+        foreach (SimProducer.Batch batch in producer.ToSend(sim.Now, sim.Parameters.RecordsMax))
+            replica.Node.Do(() => replica.Produce(batch));
     }
 
     private void Read()

@@ -63,6 +63,9 @@ internal sealed record Parameters
     // Clients.
     public long ProduceEvery { get; init; } = 20_000;
 
+    /// <summary>How often an idempotent producer sends something, again or for the first time; each partition has one of them.</summary>
+    public long IdempotentEvery { get; init; }
+
     public int RecordsMax { get; init; } = 4;
 
     public int ValueBytesMax { get; init; } = 100;
@@ -106,7 +109,7 @@ internal sealed record Parameters
     public long PauseMax { get; init; } = 3_000_000;
 
     /// <summary>A node's storage is given up after this long without progress when everything is well; a bound of virtual time.</summary>
-    public long ProgressWithin { get; init; } = 60_000_000;
+    public long ProgressWithin { get; init; } = 120_000_000;
 
     /// <summary>A cluster with nothing wrong and no clients, for scenarios that bring their own.</summary>
     public static Parameters Calm(ulong seed, int nodes = 3, int partitions = 1) => new()
@@ -153,6 +156,7 @@ internal sealed record Parameters
             CheckpointBytes = (int)random.Logarithmic(2 << 10, 64 << 10),
             SegmentBytes = (int)random.Logarithmic(1 << 10, 64 << 10),
             ProduceEvery = random.Logarithmic(5_000, 200_000),
+            IdempotentEvery = Maybe(0.5, 10_000, 300_000),
             RecordsMax = (int)random.Between(1, 6),
             ValueBytesMax = (int)random.Logarithmic(16, 1_000),
             ReadEvery = random.Logarithmic(20_000, 400_000),

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Replicas;
 using Chronik.Protocol.RecordBatches;
 using Chronik.Raft;
 using Chronik.Simulation.Checks;
@@ -30,6 +31,29 @@ internal sealed partial class Replica
         }
 
         return Propose(builder, first, records);
+    }
+
+    /// <summary>Appends a batch of an idempotent producer, or answers that it was appended before.</summary>
+    public void Produce(SimProducer.Batch batch)
+    {
+        if (!IsLeading) return;
+        SequenceVerdict verdict = _producers.Judge(batch.Identity(_sim.Now / 1000), out KafkaOffset original);
+        if (verdict is SequenceVerdict.Duplicate)
+        {
+            // The original may still be on its way: the answer waits for everything that is.
+            _pending.Enqueue(new PendingAppend(Core.LastIndex, original, batch.FirstKey, batch.Records, batch));
+            AnswerProducers(Core.AppliedIndex);
+        }
+
+        if (verdict is not SequenceVerdict.Append) return;
+        RecordBatchBuilder builder = _sim.Builder;
+        builder.Clear();
+        for (int i = 0; i < batch.Records; i++) AddRecord(builder, batch.FirstKey + i, []);
+        (builder.ProducerId, builder.ProducerEpoch, builder.BaseSequence) = (batch.Producer.Id, 0, batch.Sequence);
+        KafkaOffset offset = Core.NextOffset;
+        bool taken = Propose(builder, batch.FirstKey, batch.Records, batch);
+        (builder.ProducerId, builder.ProducerEpoch, builder.BaseSequence) = (-1, -1, -1);
+        if (taken && IsLeading) _producers.Record(batch.Identity(_sim.Now / 1000), offset, offset + batch.Records);
     }
 
     /// <summary>Decides on a command and appends its records; false when this replica does not lead.</summary>
@@ -63,21 +87,41 @@ internal sealed partial class Replica
     private long NewKey(RecordBatchBuilder builder, byte[] value)
     {
         long key = _check.NewKey();
-        byte[] bytes = new byte[sizeof(long)];
-        BinaryPrimitives.WriteInt64BigEndian(bytes, key);
-        builder.Add(_sim.Now / 1000, bytes, value);
+        AddRecord(builder, key, value);
         return key;
     }
 
-    private bool Propose(RecordBatchBuilder builder, long firstKey, int records)
+    private void AddRecord(RecordBatchBuilder builder, long key, byte[] value)
+    {
+        byte[] bytes = new byte[sizeof(long)];
+        BinaryPrimitives.WriteInt64BigEndian(bytes, key);
+        builder.Add(_sim.Now / 1000, bytes, value);
+    }
+
+    /// <summary>What was appended and is not applied has an unknown end: its producers get no answer, and may send it again.</summary>
+    private void LoseLeadership()
+    {
+        _pending.Clear();
+        _producers.RollBack();
+    }
+
+    private void Remember(ReadOnlySpan<byte> bytes)
+    {
+        RecordBatchView batch = new(bytes);
+        if (batch.ProducerId < 0) return;
+        ProducerBatch producer = new(batch.ProducerId, batch.ProducerEpoch, batch.BaseSequence, batch.LastSequence, batch.MaxTimestamp);
+        _producers.Apply(producer, batch.BaseOffset, batch.NextOffset);
+    }
+
+    private bool Propose(RecordBatchBuilder builder, long firstKey, int records, SimProducer.Batch? batch = null)
     {
         builder.BaseOffset = Core.NextOffset;
         builder.LeaderEpoch = Core.Term.ToLeaderEpoch();
-        BufferSlice batch = _sim.Rent(builder.Build());
+        BufferSlice bytes = _sim.Rent(builder.Build());
         KafkaOffset offset = Core.NextOffset;
-        PendingAppend append = new(Core.LastIndex.Next, offset, firstKey, records);
+        PendingAppend append = new(Core.LastIndex.Next, offset, firstKey, records, batch);
         _proposals.Clear();
-        _proposals.Add(new ProposedEntry(EntryKind.Batch, offset + records, batch));
+        _proposals.Add(new ProposedEntry(EntryKind.Batch, offset + records, bytes));
         Step(RaftInput.Propose(_proposals));
         if (_refused) return false; // Leadership is being handed over.
         if (IsLeading) _pending.Enqueue(append);
@@ -91,6 +135,7 @@ internal sealed partial class Replica
         {
             _pending.Dequeue();
             _check.Acknowledges(append.Offset, append.FirstKey, append.Records);
+            append.Batch?.Answered(append.Offset);
         }
     }
 
@@ -168,5 +213,6 @@ internal sealed partial class Replica
         if (!right) throw new Storage.StorageException($"the log of group {_check.Name} is damaged at offset {from}");
     }
 
-    private readonly record struct PendingAppend(LogIndex Index, KafkaOffset Offset, long FirstKey, int Records);
+    private readonly record struct PendingAppend(
+        LogIndex Index, KafkaOffset Offset, long FirstKey, int Records, SimProducer.Batch? Batch);
 }

@@ -1,4 +1,5 @@
 using Chronik.Model;
+using Chronik.Partitions.Replicas;
 using Chronik.Raft;
 using Chronik.Simulation.Checks;
 using Chronik.Storage;
@@ -33,7 +34,7 @@ internal sealed record SnapshotMessage(SnapshotStep Step, long Transfer, KafkaOf
 
     public Term Term { get; init; }
 
-    public Membership? Membership { get; init; }
+    public byte[] State { get; init; } = [];
 
     public bool Ok { get; init; }
 }
@@ -41,7 +42,7 @@ internal sealed record SnapshotMessage(SnapshotStep Step, long Transfer, KafkaOf
 // Snapshots: because committed prefixes are equal, only what lies past the receiver's own end is sent, one chunk at a time.
 internal sealed partial class Replica
 {
-    private const int ChunkBytes = 4096;
+    private const int ChunkBytes = 16 << 10;
     private const long TransferMicros = 1_000_000;
 
     private readonly List<Transfer> _transfers = [];
@@ -108,7 +109,7 @@ internal sealed partial class Replica
             {
                 Index = index,
                 Term = Core.TermAt(index),
-                Membership = Core.MembershipAt(index),
+                State = StateAt(index),
             });
             return;
         }
@@ -178,7 +179,7 @@ internal sealed partial class Replica
             return;
         }
 
-        Checkpoint checkpoint = CheckpointOf(message.Index, message.Term, message.Membership!);
+        Checkpoint checkpoint = CheckpointOf(message.Index, message.Term, message.State);
         _node.Storage!.Checkpoint(_id, checkpoint, failure => _node.Complete(this, failure, () =>
         {
             _installing = false;
@@ -187,7 +188,9 @@ internal sealed partial class Replica
                 _check.Installed(_node.Id, message.Index, message.Term, message.Offset);
                 AppliedNext = message.Offset;
                 _metadata?.Rebuild();
-                Step(RaftInput.Installed(message.Index, message.Term, message.Offset, message.Membership!));
+                _producers.Clear();
+                Membership members = ReplicaState.Read(message.State, _producers).Members!;
+                Step(RaftInput.Installed(message.Index, message.Term, message.Offset, members));
                 if (_sim.Trace.IsOn) Line($"installed snapshot {message.Transfer} up to entry {message.Index}");
             }
             else if (message.Index >= Core.FirstIndex)

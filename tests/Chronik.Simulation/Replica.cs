@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Chronik.Model;
+using Chronik.Partitions;
+using Chronik.Partitions.Replicas;
 using Chronik.Raft;
 using Chronik.Simulation.Checks;
 using Chronik.Storage;
@@ -32,6 +34,7 @@ internal sealed partial class Replica : IWalCompletion
     private readonly List<BufferSlice> _applying = [];
     private readonly List<BufferSlice> _loaded = [];
     private readonly MetadataState? _metadata;
+    private readonly ProducerStates _producers = new(maxProducers: 1_000);
     private RaftRole _role;
     private bool _checkpointing;
     private bool _refused;
@@ -66,7 +69,7 @@ internal sealed partial class Replica : IWalCompletion
                 SnapshotIndex = checkpoint?.Index ?? LogIndex.Zero,
                 SnapshotTerm = checkpoint?.Term ?? Term.Zero,
                 SnapshotNextOffset = AppliedNext,
-                Membership = MembershipFrom(checkpoint, info),
+                Membership = MembershipFrom(checkpoint) ?? info.First,
                 Entries = EntriesOf(found),
                 IsRecovering = recovering,
                 Life = recovering ? sim.Random.Next(int.MaxValue) : 0,
@@ -119,6 +122,7 @@ internal sealed partial class Replica : IWalCompletion
         Core.Step(input, _effects);
         _refused = _effects.ProposalRefused;
         if (_effects.HasWrite) Write();
+        if (_effects.Recovered) Recover();
         if (_effects.RoleChanged || _role != Core.Role) ChangeRole();
         foreach (RaftMessage message in _effects.Messages) Send(message);
         if (_effects.AfterWrite.Count > 0) SendAfterWrite();
@@ -137,12 +141,6 @@ internal sealed partial class Replica : IWalCompletion
     public void WriteDone()
     {
         PendingWrite done = _writes.Dequeue();
-        if (done.Recovered)
-        {
-            _node.HasRecovered(_group);
-            if (_sim.Trace.IsOn) Line("repaired: may vote again");
-        }
-
         foreach (RaftMessage message in done.After) Send(message);
         Step(RaftInput.DiskDone(done.Number));
         done.Then?.Invoke();
@@ -155,7 +153,7 @@ internal sealed partial class Replica : IWalCompletion
         if (_checkpointing || _installing || Core.AppliedIndex == LogIndex.Zero || Log.NextOffset != AppliedNext) return;
         LogIndex index = Core.AppliedIndex;
         _checkpointing = true;
-        _node.Storage!.Checkpoint(_id, CheckpointOf(index, Core.TermAt(index), Core.MembershipAt(index)), failure => _node.Complete(
+        _node.Storage!.Checkpoint(_id, CheckpointOf(index, Core.TermAt(index), StateAt(index)), failure => _node.Complete(
             this, failure, () =>
             {
                 _checkpointing = false;
@@ -172,11 +170,13 @@ internal sealed partial class Replica : IWalCompletion
             + $"{Core.AppliedIndex.Value,6}"),
         what);
 
-    private static Membership MembershipFrom(Checkpoint? checkpoint, Group group) =>
-        checkpoint is null ? group.First : Membership.Read(checkpoint.State.Span);
+    private Membership? MembershipFrom(Checkpoint? checkpoint) =>
+        checkpoint is null ? null : ReplicaState.Read(checkpoint.State, _producers).Members;
 
-    private Checkpoint CheckpointOf(LogIndex index, Term term, Membership membership) => new(
-        index, term, Log.NextOffset, Log.LogStartOffset, Core.HardState, membership.ToBytes());
+    private byte[] StateAt(LogIndex index) => ReplicaState.Write(Core.MembershipAt(index), EpochHistory.Empty, _producers);
+
+    private Checkpoint CheckpointOf(LogIndex index, Term term, byte[] state) => new(
+        index, term, Log.NextOffset, Log.LogStartOffset, Core.HardState, state);
 
     /// <summary>The entries behind the checkpoint, with the payloads that the core wants: those of membership changes.</summary>
     private IReadOnlyList<LogEntry> EntriesOf(RecoveredGroup? found)
@@ -199,6 +199,17 @@ internal sealed partial class Replica : IWalCompletion
         else _writes.Last().Then += action;
     }
 
+    /// <summary>It may vote again; a restart knows that once what the core wrote with it, if anything, is durable.</summary>
+    private void Recover()
+    {
+        _check.Recovered(_node.Id, Core.LastIndex);
+        WhenDurable(() =>
+        {
+            _node.HasRecovered(_group);
+            if (_sim.Trace.IsOn) Line("repaired: may vote again");
+        });
+    }
+
     private void Write()
     {
         bool sync = _sim.Plant.Shell != ShellFault.SkipSync;
@@ -211,8 +222,7 @@ internal sealed partial class Replica : IWalCompletion
             Sync = sync,
             Completion = this,
         });
-        _writes.Enqueue(new PendingWrite(_effects.WriteNumber, [.. _effects.AfterWrite], _effects.Recovered));
-        if (_effects.Recovered) _check.Recovered(_node.Id, Core.LastIndex);
+        _writes.Enqueue(new PendingWrite(_effects.WriteNumber, [.. _effects.AfterWrite]));
         _effects.AfterWrite.Clear();
         _node.PlanDisk();
     }
@@ -238,7 +248,12 @@ internal sealed partial class Replica : IWalCompletion
     private void Send(RaftMessage message)
     {
         Note(message);
-        if (message.LoadCount > 0) message = Load(message);
+        if (message.LoadCount > 0)
+        {
+            message = Load(message);
+            if (message.Entries!.Count == 0) return;
+        }
+
         _sim.Network.Send(new Envelope { From = _node.Id, To = message.To.Value, Group = _group, Raft = message, HasRaft = true });
     }
 
@@ -266,7 +281,8 @@ internal sealed partial class Replica : IWalCompletion
         int bytes = 0;
         for (int i = 0; i < message.LoadCount; i++)
         {
-            LogEntry entry = _node.Storage!.Wal.ReadEntry(_id, message.LoadFrom + i);
+            // What is gone from the WAL is covered by a checkpoint that the core has yet to hear of; it then asks for a snapshot.
+            if (!_node.Storage!.Wal.TryReadEntry(_id, message.LoadFrom + i, out LogEntry entry)) break;
             bytes += entry.Payload.Length;
             if (entries.Count > 0 && bytes > _sim.Parameters.MessageBytes)
             {
@@ -294,14 +310,14 @@ internal sealed partial class Replica : IWalCompletion
         if (Core.HasCommittedInTerm == IsLeading) return;
         IsLeading = Core.HasCommittedInTerm;
         if (IsLeading) _metadata?.BeginLeading();
-        else _pending.Clear(); // Their producers are told that nobody knows.
+        else LoseLeadership();
         if (_sim.Trace.IsOn) Line(IsLeading ? "leads" : "leads no longer");
     }
 
     private void Apply()
     {
         // What waits here was appended by a leadership that is over: the entries at its indexes may be others now.
-        if (IsLeading && !Core.HasCommittedInTerm) _pending.Clear();
+        if (IsLeading && !Core.HasCommittedInTerm) LoseLeadership();
         foreach (LogEntry entry in _effects.Committed)
         {
             BufferSlice payload = entry.Payload;
@@ -316,6 +332,7 @@ internal sealed partial class Replica : IWalCompletion
             // A snapshot may have brought it already.
             if (entry.NextOffset > Log.NextOffset) _applying.Add(payload);
             _metadata?.Apply(payload.Span);
+            Remember(payload.Span);
             AppliedNext = entry.NextOffset;
         }
 
@@ -329,7 +346,7 @@ internal sealed partial class Replica : IWalCompletion
     }
 
     /// <summary>A write under way, and what leaves when it is durable.</summary>
-    private sealed record PendingWrite(ulong Number, List<RaftMessage> After, bool Recovered)
+    private sealed record PendingWrite(ulong Number, List<RaftMessage> After)
     {
         public Action? Then { get; set; }
     }

@@ -75,6 +75,17 @@ public sealed class DurabilityTests
     }
 
     [Fact]
+    public void An_idempotent_producers_records_are_there_once_and_in_order_through_failovers_and_wrapping_sequences() =>
+        Scenario.Seeds(25, drawn => drawn with
+        {
+            IdempotentEvery = 20_000,
+            KillEvery = 1_500_000,
+            PauseEvery = 2_000_000,
+            TransferEvery = 1_000_000,
+            CheckpointEvery = 300_000,
+        });
+
+    [Fact]
     public void Offsets_stay_dense_through_elections_transfers_and_membership_changes() => Scenario.Seeds(15, drawn => drawn with
     {
         TransferEvery = 400_000,
