@@ -29,7 +29,9 @@ internal enum SnapshotPart : byte
 /// <param name="Index">The last entry that it covers.</param>
 /// <param name="Term">That entry's term.</param>
 /// <param name="NextOffset">The log end offset after it.</param>
-/// <param name="LogStartOffset">The first offset that may be read.</param>
+/// <param name="LogStartOffset">
+/// The first offset that the sender's log had when the message was made: the receiver may lack what lies before it, and nothing else.
+/// </param>
 internal readonly record struct SnapshotPoint(LogIndex Index, Term Term, KafkaOffset NextOffset, KafkaOffset LogStartOffset);
 
 /// <summary>

@@ -145,7 +145,7 @@ internal sealed partial class ReplicaActor : IWithTimers
             if (batch.NextOffset > next)
             {
                 // What was deleted at the sender before it came to this one's end is deleted here too.
-                bool isGap = batches.Count == 0 && batch.BaseOffset > next;
+                bool isGap = batches.Count == 0 && batch.BaseOffset > next && batch.BaseOffset <= message.Point.LogStartOffset;
                 if (batch.BaseOffset != next && !isGap) return false;
                 if (isGap) _log.StartAnewAt(batch.BaseOffset);
                 next = batch.NextOffset;
@@ -178,7 +178,12 @@ internal sealed partial class ReplicaActor : IWithTimers
         }
 
         if (_log.NextOffset > point.NextOffset || point.Index <= _core.CommitIndex) return false;
-        if (_log.NextOffset < point.NextOffset) _log.StartAnewAt(point.NextOffset); // All that lies between was deleted.
+        if (_log.NextOffset < point.NextOffset)
+        {
+            if (point.LogStartOffset < point.NextOffset) return false; // Batches were lost on their way.
+            _log.StartAnewAt(point.NextOffset); // All that lies between was deleted.
+        }
+
         _log.DeleteBefore(point.LogStartOffset);
         receiving.Install = new Installing(point, state);
         Step(RaftInput.Installing(point.Index, point.Term));

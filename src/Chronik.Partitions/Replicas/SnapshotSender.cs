@@ -63,17 +63,30 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
 
     private void Answer(KafkaOffset from)
     {
-        KafkaOffset first = from < _transfer.Log.LogStartOffset ? _transfer.Log.LogStartOffset : from;
-        BufferSlice batches = _transfer.Log.ReadBatches(first, _transfer.Point.NextOffset, ChunkBytes);
-        if (batches.Length == 0)
+        KafkaOffset end = _transfer.Point.NextOffset;
+        KafkaOffset first = KafkaOffset.Unknown;
+        while (true)
         {
-            Send(SnapshotPart.State, _transfer.Point.NextOffset, _transfer.State);
+            KafkaOffset before = first;
+            first = from < LogStart ? LogStart : from;
+            if (first >= end)
+            {
+                Send(SnapshotPart.State, end, _transfer.State);
+                return;
+            }
+
+            if (first == before) throw new InvalidOperationException($"the log has no batch at offset {first}");
+            BufferSlice batches = _transfer.Log.ReadBatches(first, end, ChunkBytes);
+            if (batches.Length == 0) continue; // Retention has just dropped what was to be read.
+            Send(SnapshotPart.Batches, first, batches);
+            batches.Release();
             return;
         }
-
-        Send(SnapshotPart.Batches, first, batches);
-        batches.Release();
     }
+
+    /// <summary>Where the log begins at this moment; what lies before it, and only that, the receiver need not have.</summary>
+    private KafkaOffset LogStart =>
+        _transfer.Log.LogStartOffset < _transfer.Point.NextOffset ? _transfer.Log.LogStartOffset : _transfer.Point.NextOffset;
 
     private void Send(SnapshotPart part, KafkaOffset offset, BufferSlice payload)
     {
@@ -83,7 +96,7 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
             Part = part,
             Transfer = _transfer.Number,
             Offset = offset,
-            Point = _transfer.Point,
+            Point = _transfer.Point with { LogStartOffset = LogStart },
             Payload = payload,
         };
         _transfer.Peers.Send(_transfer.To, part == SnapshotPart.Offer ? PeerLane.Control : PeerLane.Bulk, message);

@@ -1,4 +1,8 @@
 using Chronik.Model;
+using Chronik.Partitions.Peers;
+using Chronik.Partitions.Replicas;
+using Chronik.Protocol.RecordBatches;
+using Chronik.Raft;
 using Chronik.Storage;
 using Xunit;
 
@@ -127,5 +131,46 @@ public sealed class SnapshotTests
         await cluster.ProduceAllAsync(values, 1);
         await cluster.AllShowAsync(values);
         await NodeFixture.UntilAsync(() => !wiped.View.IsRecovering);
+    }
+
+    [Fact]
+    public async Task A_receiver_drops_nothing_for_a_gap_that_is_not_there()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = [];
+        await cluster.ProduceAllAsync(values, 5);
+        await cluster.AllShowAsync(values);
+        NodeId leader = cluster.NodeOf(await cluster.LeaderAsync());
+        NodeId follower = cluster.Ids.First(id => id != leader);
+
+        // What a sender, or an earlier life of one, said about a place that this replica has not come to.
+        SnapshotPoint point = new(new LogIndex(1_000), new Term(1), new KafkaOffset(50), KafkaOffset.Zero);
+        byte[] far = ReplicaCluster.Idempotent(40, "far").Build();
+        RecordBatchStamp.Place(far, new KafkaOffset(40), new LeaderEpoch(1));
+        byte[] state = ReplicaState.Write(new Membership([.. cluster.Ids]), EpochHistory.Empty, new ProducerStates(10));
+        Tell(1, SnapshotPart.Offer, []);
+        Tell(1, SnapshotPart.Batches, far);
+        Tell(2, SnapshotPart.Offer, []);
+        Tell(2, SnapshotPart.State, state);
+
+        await cluster.ProduceAllAsync(values, 1);
+        await cluster.AllShowAsync(values);
+
+        void Tell(long transfer, SnapshotPart part, byte[] bytes)
+        {
+            BufferSlice payload = BufferSlice.Empty;
+            if (bytes.Length > 0)
+            {
+                PooledBuffer buffer = cluster[follower].Buffers.Rent(bytes.Length);
+                bytes.CopyTo(buffer.Span);
+                payload = buffer.Slice(0, bytes.Length);
+            }
+
+            SnapshotMessage message = new()
+            {
+                Group = cluster.Group, Part = part, From = leader, Transfer = transfer, Point = point, Payload = payload,
+            };
+            cluster.At(follower).Replica.Tell(message, Akka.Actor.ActorRefs.NoSender);
+        }
     }
 }
