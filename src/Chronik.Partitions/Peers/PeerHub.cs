@@ -16,6 +16,7 @@ namespace Chronik.Partitions.Peers;
 ///   forming -- Connect, Disconnect >| hub |
 ///   /peers --- Receive ------------>|     |-- PeerMessage ------> the replica of the message's group
 ///   own timer ---------------------->     |-- PeerStatus -------> every replica that has a member on the peer
+///                                         |-- LeaderGone -------> the replica whose group a peer leads no longer
 /// </code>
 /// Nothing here survives a restart. Messages may be lost at any time: a peer that is not heard of gets none but pings.
 /// </remarks>
@@ -229,8 +230,15 @@ internal sealed class PeerHub : IDisposable
         if (!link.Follows(changes.From)) return;
         foreach (Announcement change in changes.Changes)
         {
-            if (change.Location is { } location) Leaders.Set(change.Group, location);
-            else Leaders.Remove(change.Group, link.Node);
+            if (change.Location is { } location)
+            {
+                Leaders.Set(change.Group, location);
+                continue;
+            }
+
+            // Its node may live on without it, and a group that sleeps has no other way to notice.
+            Leaders.Remove(change.Group, link.Node);
+            if (_hosted.TryGetValue(change.Group, out Hosted? hosted)) hosted.Replica.Tell(LeaderGone.Instance, ActorRefs.NoSender);
         }
 
         link.HeardThrough(changes.Through);
@@ -288,3 +296,9 @@ internal sealed record PeerMessage(RaftMessage Message) : IDeadLetterSuppression
 
 /// <summary>To a replica: the node of another member is lost, or heard of again.</summary>
 internal sealed record PeerStatus(NodeId Node, bool IsLost);
+
+/// <summary>To a replica: another member leads its group no longer, so it had better look, even from sleep.</summary>
+internal sealed class LeaderGone
+{
+    public static readonly LeaderGone Instance = new();
+}

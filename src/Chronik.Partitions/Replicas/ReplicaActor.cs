@@ -154,6 +154,9 @@ internal sealed partial class ReplicaActor : UntypedActor
             case PeerStatus status:
                 Step(status.IsLost ? RaftInput.PeerLost(status.Node) : RaftInput.PeerBack(status.Node));
                 break;
+            case LeaderGone:
+                Step(RaftInput.Wake());
+                break;
             case SnapshotMessage snapshot:
                 Receive(snapshot);
                 break;

@@ -184,6 +184,17 @@ public sealed class PeerHubTests : TestKit
     }
 
     [Fact]
+    public async Task A_replica_hears_that_its_leader_is_none_any_more_though_the_leaders_node_lives()
+    {
+        await ConnectAsync();
+        _one.Announce(Group, new LeaderEpoch(3), [One, Two]);
+        await NodeFixture.UntilAsync(() => _two.Leaders.Locate(Group) is not null);
+        _two.Register(Group, TestActor, [One]);
+        _one.Unregister(Group);
+        await ExpectMsgAsync<LeaderGone>(NodeFixture.Patience);
+    }
+
+    [Fact]
     public async Task Beyond_the_window_data_is_dropped_while_control_goes_on()
     {
         // So patient that credit which does not come is never taken for lost.
