@@ -16,11 +16,13 @@ internal sealed partial class ReplicaActor
 
     /// <summary>
     /// Asks storage to make everything applied so far durable without the WAL. One at a time; a second wish waits for the first, and any
-    /// while the log is ahead of what was applied (<see cref="IsAhead"/>), or what was applied is ahead of this node's disk.
+    /// while the log is ahead of what was applied (<see cref="IsAhead"/>), what was applied is ahead of this node's disk, or a snapshot is
+    /// being made durable.
     /// </summary>
     private void StartCheckpoint()
     {
-        _checkpointAgain = _checkpointing || _isApplying || IsAhead || _core.AppliedIndex > _core.DurableIndex;
+        _checkpointAgain = _checkpointing || _isApplying || IsAhead || _core.AppliedIndex > _core.DurableIndex
+            || _receiving is { IsInstalling: true };
         if (_checkpointAgain) return;
         _checkpointing = true;
         LogIndex index = _core.AppliedIndex;

@@ -29,6 +29,8 @@ internal sealed partial class ReplicaActor : IWalCompletion
         if (_core.IsAsleep && peer.Message.Kind is MessageKind.PreVote or MessageKind.Vote) _lease.End();
         try
         {
+            // The disk is about to forget the log up to the snapshot: nothing follows before it has.
+            if (peer.Message.Kind == MessageKind.Append && _receiving is { IsInstalling: true }) return;
             Step(RaftInput.Receive(peer.Message));
             if (_ledTerm is not null && peer.Message.Kind == MessageKind.AppendReply) _lag.Confirmed(_core, peer.Message.From);
         }
