@@ -17,6 +17,7 @@ namespace Chronik.Partitions.Replicas;
 ///   coordinators, controller --------->|          |&lt;- DiskDone -------------|
 ///   hub -------- PeerMessage,          |          |-- RaftMessage ---------> hub, to the other members
 ///                PeerStatus,           |          |-- Checkpoint ----------> checkpointer
+///                LeaderGone,           |          |
 ///                SnapshotMessage ----->| replica  |&lt;- CheckpointDone -------|
 ///   itself ----- ProposeGathered ----->|          |-- publishes PartitionView; wakes FetchWaiters
 ///   ticker ----- Tick ---------------->|          |-- IAppendSink.Appended to whoever appended
@@ -101,6 +102,9 @@ internal sealed partial class ReplicaActor : UntypedActor
         RegisterMembers();
         _node.Ticker.Wake(_self);
     }
+
+    /// <summary>Who sends a snapshot holds a reference to it that a restart would not have.</summary>
+    protected override SupervisorStrategy SupervisorStrategy() => new OneForOneStrategy(_ => Directive.Stop);
 
     protected override void OnReceive(object message)
     {

@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Event;
 using Chronik.Model;
 using Chronik.Partitions.Peers;
 using Chronik.Storage;
@@ -20,6 +21,7 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
     private const int SilencesAllowed = 40;
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250); // The member's replica may start a little later than its node.
 
+    private readonly ILoggingAdapter _logger = Context.GetLogger();
     private readonly SnapshotTransfer _transfer;
     private int _silences;
 
@@ -34,6 +36,22 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
     }
 
     protected override void OnReceive(object message)
+    {
+        try
+        {
+            Handle(message);
+        }
+        catch (Exception failure)
+        {
+            // The replica goes on, and so does the group.
+            _logger.Warning(failure, "the snapshot for node {0} cannot be sent: {1}", _transfer.To, failure.Message);
+            End(isDone: false);
+        }
+    }
+
+    protected override void PostStop() => _transfer.State.Release();
+
+    private void Handle(object message)
     {
         switch (message)
         {
@@ -58,8 +76,6 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
                 break;
         }
     }
-
-    protected override void PostStop() => _transfer.State.Release();
 
     private void Answer(KafkaOffset from)
     {
