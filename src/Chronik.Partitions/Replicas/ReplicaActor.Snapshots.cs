@@ -27,6 +27,13 @@ internal sealed partial class ReplicaActor : IWithTimers
         foreach (NodeId peer in _effects.SnapshotsNeeded)
         {
             if (_sending.ContainsKey(peer)) continue;
+            if (IsAhead)
+            {
+                // The log's end does not belong to what was applied: the peer is asked again a while later.
+                _self.Tell(new CannotSend(peer), ActorRefs.NoSender);
+                continue;
+            }
+
             LogIndex index = _core.AppliedIndex;
             SnapshotPoint point = new(index, _core.TermAt(index), _log.NextOffset, _log.LogStartOffset);
             byte[] state = ReplicaState.Write(_core.MembershipAt(index), _epochs, _producers);
@@ -252,6 +259,9 @@ internal sealed partial class ReplicaActor : IWithTimers
 
         public bool Is(SnapshotMessage message) => message.From == From && message.Transfer == Transfer;
     }
+
+    /// <summary>To itself: there is no snapshot for a member at this moment.</summary>
+    private sealed record CannotSend(NodeId To);
 
     private sealed class AskAgain
     {

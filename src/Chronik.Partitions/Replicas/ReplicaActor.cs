@@ -170,6 +170,9 @@ internal sealed partial class ReplicaActor : UntypedActor
             case SnapshotSent sent:
                 EndSending(sent);
                 break;
+            case CannotSend none when !_sending.ContainsKey(none.To):
+                Step(RaftInput.SnapshotSent(none.To, false));
+                break;
             case AskAgain:
                 AskOnceMore();
                 break;
