@@ -126,6 +126,11 @@ internal sealed class SendLane(PeerLink link, PeerLane lane, int frameBytes) : I
             {
                 SendTaken();
             }
+            catch (Exception)
+            {
+                // Messages may be lost, but whoever sends for others must go on, or nobody would again.
+                foreach (Outgoing message in _taken) link.Meters.Dropped();
+            }
             finally
             {
                 foreach (Outgoing message in _taken) message.Release();

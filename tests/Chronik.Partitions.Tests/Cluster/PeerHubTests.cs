@@ -220,6 +220,21 @@ public sealed class PeerHubTests : TestKit
         await NodeFixture.UntilAsync(() => one.Send(Two, Group, Append(BufferSlice.Empty)));
     }
 
+    [Fact]
+    public async Task A_frame_that_cannot_be_sent_is_lost_and_those_after_it_are_not()
+    {
+        await ConnectAsync();
+        TestLink bulk = new(() => _two) { Damage = _ => throw new IOException("injected") };
+        _one.Connect(Two, _two.Directory, _toTwo, bulk);
+        _two.Register(Group, TestActor, [One]);
+        long dropped = _one.Meters.DroppedMessages;
+        Assert.True(_one.Send(Two, Group, Append(BufferSlice.Empty)));
+        Assert.Equal(dropped + 1, _one.Meters.DroppedMessages);
+        bulk.Damage = null;
+        Assert.True(_one.Send(Two, Group, Append(BufferSlice.Empty)));
+        (await ExpectMsgAsync<PeerMessage>(NodeFixture.Patience)).Release();
+    }
+
     private static RaftMessage Append(BufferSlice payload) => new()
     {
         Kind = MessageKind.Append,
