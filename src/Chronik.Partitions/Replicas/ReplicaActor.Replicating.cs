@@ -90,7 +90,12 @@ internal sealed partial class ReplicaActor : IWalCompletion
 
     private void SendAll()
     {
-        foreach (RaftMessage message in _effects.Messages) Send(message);
+        foreach (RaftMessage message in _effects.Messages)
+        {
+            if (message.Kind == MessageKind.TimeoutNow) _lease.End(); // Its receiver is elected without waiting for anything.
+            Send(message);
+        }
+
         foreach (RaftMessage message in _effects.AfterWrite)
         {
             if (_effects.WriteNumber <= _durableWrite)

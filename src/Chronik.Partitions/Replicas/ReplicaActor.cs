@@ -157,6 +157,7 @@ internal sealed partial class ReplicaActor : UntypedActor
                 break;
             case PeerStatus status:
                 Step(status.IsLost ? RaftInput.PeerLost(status.Node) : RaftInput.PeerBack(status.Node));
+                if (status.IsLost && !_core.HasQuorumContact) _lease.End(); // The others may have noticed as well.
                 break;
             case LeaderGone:
                 Step(RaftInput.Wake());
