@@ -138,7 +138,8 @@ internal sealed partial class ReplicaActor
                 request.Batch.Release();
                 PendingAppend duplicate = new(
                     _core.LastIndex + _proposals.Count, request, original, AppendResult.NoAppendTime, _takenAt, IsDuplicate: true);
-                if (_core.AppliedIndex == duplicate.Index) Answer(duplicate);
+                bool isDurable = request.Acks == RequiredAcks.Leader && duplicate.Index <= _core.DurableIndex;
+                if (isDurable || _core.AppliedIndex == duplicate.Index) Answer(duplicate);
                 else Wait(duplicate);
                 break;
         }

@@ -92,6 +92,21 @@ public sealed class ReplicationTests
     }
 
     [Fact]
+    public async Task A_duplicate_that_is_durable_and_not_committed_is_answered_to_whoever_asks_for_no_more()
+    {
+        // Ticks so slow that the leader does not give way before this is over.
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(
+            options: new ClusterOptions { TickInterval = TimeSpan.FromSeconds(3) });
+        Partition leader = await cluster.LeaderAsync();
+        cluster.Isolate(cluster.NodeOf(leader));
+        for (int i = 0; i < 2; i++)
+        {
+            AppendResult result = await cluster.AppendAsync(leader, Idempotent(0, "a").Build(), RequiredAcks.Leader);
+            Assert.Equal((KafkaError.None, KafkaOffset.Zero), (result.Error, result.BaseOffset));
+        }
+    }
+
+    [Fact]
     public async Task A_leader_that_is_cut_off_acknowledges_nothing_shows_nothing_as_current_and_gives_way()
     {
         await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
