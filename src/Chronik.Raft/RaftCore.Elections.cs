@@ -67,6 +67,7 @@ public sealed partial class RaftCore
     private void Campaign(bool transfer)
     {
         _hardState = new HardState(Term.Next, _self);
+        _agreed = LogIndex.Zero;
         _hurries = false; // An election takes disk writes: it gets its time.
         Stand(RaftRole.Candidate);
         if (_quorum!.IsElected) Lead();

@@ -5,6 +5,8 @@ namespace Chronik.Raft;
 /// <summary>The follower's side of replication (Raft paper, 5.3 and 7).</summary>
 public sealed partial class RaftCore
 {
+    private LogIndex _agreed; // Up to here the log is known to be that of the present term's leader.
+
     private void TakeEntries(in RaftMessage message)
     {
         LogIndex previous = message.Index;
@@ -22,6 +24,7 @@ public sealed partial class RaftCore
         LogIndex match = previous + entries.Count;
         if (match < CommitIndex) match = CommitIndex; // Every leader holds what is committed.
         if (match > LastIndex) match = LastIndex;
+        if (match > _agreed) _agreed = match;
         Commit(message.Commit < match ? message.Commit : match);
         Reply(message, MessageKind.AppendReply, index: match);
     }
@@ -63,6 +66,7 @@ public sealed partial class RaftCore
         _writes.TruncateFrom(index);
         if (DurableIndex >= index) DurableIndex = index.Previous;
         if (_onDiskOnly >= index) _onDiskOnly = index.Previous;
+        if (_agreed >= index) _agreed = index.Previous;
         _effects.TruncateFrom = index;
         return _memberships.TruncateFrom(index);
     }
@@ -102,6 +106,8 @@ public sealed partial class RaftCore
         _memberships.Install(index, membership, keeps);
         CommitIndex = index;
         if (DurableIndex < index) DurableIndex = index;
+        if (_agreed < index) _agreed = index; // Every leader holds what is committed.
+        if (_agreed > LastIndex) _agreed = LastIndex;
         FormQuorum();
         if (Role == RaftRole.Leader)
         {

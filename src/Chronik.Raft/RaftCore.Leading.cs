@@ -133,17 +133,20 @@ public sealed partial class RaftCore
 
     private void TakeHeartbeat(in RaftMessage message)
     {
-        Commit(message.Commit < LastIndex ? message.Commit : LastIndex);
+        // What the leader once heard of this log need not be there any more: only what it was seen to agree with is committed.
+        Commit(message.Commit < _agreed ? message.Commit : _agreed);
         bool sleeps = message.Has(MessageFlags.Quiesce) && message.Index == LastIndex && message.LogTerm == _log.LastTerm
             && CommitIndex == LastIndex && DurableIndex == LastIndex && _writes.IsHardStateDurable && !HasReads;
         if (sleeps) IsAsleep = true;
-        else if (message.Round != 0) Reply(message, MessageKind.HeartbeatReply, index: LastIndex);
+        else if (message.Round != 0) Reply(message, MessageKind.HeartbeatReply, index: _agreed > CommitIndex ? _agreed : CommitIndex);
     }
 
     private void TakeHeartbeatReply(in RaftMessage reply)
     {
         if (Role != RaftRole.Leader || FindPeer(reply.From) is not { } peer || !Heard(peer, reply)) return;
         ConfirmRounds();
+        bool forgot = peer.State == ReplicationState.Replicate && peer.IsIdle && reply.Index < peer.Match;
+        if (forgot) peer.Probe(peer.Match.Next); // It started again, and does not know yet that its log is this leader's.
         Send(peer);
     }
 

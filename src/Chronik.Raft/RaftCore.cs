@@ -297,7 +297,12 @@ public sealed partial class RaftCore
     private void BecomeFollower(Term term, NodeId leader)
     {
         Invariant.Require(term >= Term);
-        if (term > Term) _hardState = new HardState(term, NodeId.None);
+        if (term > Term)
+        {
+            _hardState = new HardState(term, NodeId.None);
+            _agreed = LogIndex.Zero;
+        }
+
         if (Role == RaftRole.Leader) StopLeading();
         Role = RaftRole.Follower;
         Leader = leader;

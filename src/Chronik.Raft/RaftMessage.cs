@@ -85,8 +85,8 @@ public readonly record struct RaftMessage
 
     /// <summary>
     /// Votes: the candidate's last entry. Append: the entry before the first one sent. AppendReply: the last entry that is known to be
-    /// the leader's, or the <see cref="Index"/> of the refused message. Heartbeat with <see cref="MessageFlags.Quiesce"/>: the
-    /// leader's last entry. HeartbeatReply: the sender's last entry. ReadIndexReply: what must be applied before the read.
+    /// the leader's, or the <see cref="Index"/> of the refused message. HeartbeatReply: the last entry that is known to be the leader's.
+    /// Heartbeat with <see cref="MessageFlags.Quiesce"/>: the leader's last entry. ReadIndexReply: what must be applied before the read.
     /// </summary>
     public LogIndex Index { get; init; }
 

@@ -156,6 +156,36 @@ public sealed class ReplicationTests
     }
 
     [Fact]
+    public void A_heartbeat_commits_nothing_of_a_log_that_never_agreed_with_its_leader()
+    {
+        Member follower = Follower();
+        follower.Step(RaftInput.Receive(Append(1, 0, 0, 1, 1)));
+        follower.FinishAllWrites();
+        RaftMessage heartbeat = new()
+        {
+            Kind = MessageKind.Heartbeat, From = new NodeId(2), To = new NodeId(3), Term = new Term(2), Commit = new LogIndex(2), Round = 1,
+        };
+        follower.Step(RaftInput.Receive(heartbeat));
+        Assert.Equal(LogIndex.Zero, follower.Core.CommitIndex);
+        follower.Step(RaftInput.Receive(Append(2, 1, 1) with { From = new NodeId(2) }));
+        follower.Step(RaftInput.Receive(heartbeat));
+        Assert.Equal(new LogIndex(1), follower.Core.CommitIndex);
+    }
+
+    [Fact]
+    public void A_follower_that_started_again_unnoticed_learns_what_is_committed()
+    {
+        Network network = new(3);
+        Member leader = network.Elect();
+        leader.Propose(1);
+        network.Settle();
+        network[3].Crash();
+        Assert.True(network[3].Core.CommitIndex < leader.Core.CommitIndex);
+        network.Tick(5);
+        Assert.Equal(leader.Core.CommitIndex, network[3].Core.CommitIndex);
+    }
+
+    [Fact]
     public void Followers_hear_of_a_commit_without_waiting_for_the_next_entry()
     {
         Network network = new(3);
