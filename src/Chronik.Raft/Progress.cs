@@ -23,7 +23,7 @@ internal sealed class Progress(NodeId id)
     /// <summary>Its answer in the present election: true, false, or none yet.</summary>
     public bool? Vote { get; set; }
 
-    /// <summary>The last entry that it holds durably. Only ever grows within a term, unless the member lost its disk.</summary>
+    /// <summary>The last entry that it holds durably. Only ever grows within a term, unless the member lost what it held.</summary>
     public LogIndex Match { get; set; }
 
     /// <summary>The next entry to send.</summary>

@@ -177,20 +177,21 @@ public sealed partial class RaftCore
     private void BackOff(Progress peer, in RaftMessage reply)
     {
         LogIndex agree = _log.LastUpTo(reply.Hint < LastIndex ? reply.Hint : LastIndex, reply.LogTerm);
-        if (reply.Index <= peer.Match)
-        {
-            if (!peer.IsRecovering) return; // Out of date: it has acknowledged more since.
-            if (agree < peer.Match) peer.Match = agree; // It lost its disk once more.
-            peer.IsInvited = false;
-            peer.RecoveryRound = _round + 1;
-        }
-
         bool isAnswer = peer.State switch
         {
             ReplicationState.Probe => peer.Next.Previous == reply.Index,
             ReplicationState.Replicate => true,
             _ => false,
         };
+        if (reply.Index <= peer.Match)
+        {
+            bool forgot = peer.State == ReplicationState.Probe && isAnswer && agree < peer.Match;
+            if (!peer.IsRecovering && !forgot) return; // Out of date: it has acknowledged more since.
+            if (agree < peer.Match) peer.Match = peer.IsRecovering ? agree : LogIndex.Zero; // It lost its disk, or its disk the last writes.
+            peer.IsInvited = false;
+            peer.RecoveryRound = _round + 1;
+        }
+
         if (!isAnswer) return;
         LogIndex next = agree.Next < reply.Index ? agree.Next : reply.Index;
         peer.Probe(next > peer.Match ? next : peer.Match.Next);

@@ -156,6 +156,37 @@ public sealed class ReplicationTests
     }
 
     [Fact]
+    public void A_follower_whose_disk_lost_what_it_acknowledged_gets_it_again()
+    {
+        Member leader = Leading();
+        leader.Propose(1, 1);
+        leader.FinishAllWrites();
+        LogIndex last = leader.Core.LastIndex;
+        Acknowledge(leader, 2, last);
+        LogIndex committed = leader.Core.CommitIndex;
+        leader.Step(RaftInput.PeerLost(new NodeId(2)));
+        leader.Outbox.Clear();
+        leader.Step(RaftInput.PeerBack(new NodeId(2)));
+        RaftMessage probe = Assert.Single(leader.Outbox, m => m.Kind == MessageKind.Append && m.To.Value == 2);
+        Assert.Equal(last, probe.Index);
+        leader.Outbox.Clear();
+        leader.Step(RaftInput.Receive(new RaftMessage
+        {
+            Kind = MessageKind.AppendReply,
+            Flags = MessageFlags.Rejected,
+            From = new NodeId(2),
+            To = leader.Id,
+            Term = leader.Core.Term,
+            Index = last,
+            Hint = new LogIndex(1),
+            LogTerm = leader.Core.Term,
+        }));
+        RaftMessage again = Assert.Single(leader.Outbox, m => m.Kind == MessageKind.Append && m.To.Value == 2);
+        Assert.Equal([2L, 3], again.Entries!.Select(entry => entry.Index.Value));
+        Assert.Equal(committed, leader.Core.CommitIndex);
+    }
+
+    [Fact]
     public void A_heartbeat_commits_nothing_of_a_log_that_never_agreed_with_its_leader()
     {
         Member follower = Follower();
