@@ -47,9 +47,28 @@ public sealed partial class RaftCore
     private void TickFollower()
     {
         ExpireReads();
-        if (!CanStand) return;
-        if (IsOnlyVoter) Campaign(transfer: false);
-        else if (_now - _waitsSince >= _wait) AskForVotes();
+        if (IsOnlyVoter && CanStand) Campaign(transfer: false);
+        else if (_now - _waitsSince < _wait) return;
+        else if (CanStand) AskForVotes();
+        else if (Membership.Contains(_self)) LookForLeader();
+    }
+
+    /// <summary>
+    /// A member that hears nothing and cannot stand has no other way to wake a leader that sleeps: it asks every voter for a read that
+    /// nobody waits for.
+    /// </summary>
+    private void LookForLeader()
+    {
+        DrawWait();
+        _question++;
+        foreach (NodeId voter in Membership.Voters)
+        {
+            if (voter == _self) continue;
+            _effects.Messages.Add(new RaftMessage
+            {
+                Kind = MessageKind.ReadIndex, From = _self, To = voter, Term = Term, Round = _question,
+            });
+        }
     }
 
     /// <summary>Asks whether a majority would vote for it, without beginning a term (thesis, 9.6).</summary>

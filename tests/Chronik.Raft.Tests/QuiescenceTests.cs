@@ -116,6 +116,31 @@ public sealed class QuiescenceTests
     }
 
     [Fact]
+    public void A_voter_that_lost_its_disk_while_the_group_slept_wakes_it_and_recovers()
+    {
+        Network network = Asleep();
+        network[3].Wipe();
+        network.Tick(100);
+        Assert.False(network[3].Core.IsRecovering);
+        Assert.Equal(network[1].Core.CommitIndex, network[3].Core.CommitIndex);
+        Assert.All(network.Members.Values, member => Assert.Equal((true, new Term(1)), (member.Core.IsAsleep, member.Core.Term)));
+    }
+
+    [Fact]
+    public void A_learner_that_started_again_while_the_group_slept_wakes_it()
+    {
+        Network network = new([1, 2, 3], [4], options => options with { QuiesceTicks = 20 });
+        Member leader = network.Elect();
+        leader.Step(RaftInput.ChangeMembership(new Membership([new(1), new(2), new(3)], [], [new(4)])));
+        network.Tick(60);
+        Assert.True(network[4].Core.IsAsleep);
+        network[4].Crash();
+        network.Tick(100);
+        Assert.Equal(leader.Core.CommitIndex, network[4].Core.CommitIndex);
+        Assert.All(network.Members.Values, member => Assert.Equal((true, new Term(1)), (member.Core.IsAsleep, member.Core.Term)));
+    }
+
+    [Fact]
     public void Late_answers_do_not_wake_a_leader()
     {
         Network network = Asleep();
