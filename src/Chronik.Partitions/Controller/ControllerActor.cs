@@ -39,7 +39,7 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
     private bool _isRegistering;
     private string? _refusalLogged; // It is tried again every second, and said once.
     private long _lookedFirstAt;
-    private string? _refusal; // Why the log is of no use until the node starts again.
+    private string? _refusal; // Why the log is of no use, until there is another one.
 
     public ControllerActor(ControllerSetup setup, CommandRouter router, IActorRef partitions, IActorRef groups)
     {
@@ -54,11 +54,7 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
             Settings = setup.Settings,
             NewTopicId = () => new TopicId(Guid.NewGuid()),
         };
-        Receive<LogFound>(found =>
-        {
-            _log ??= found.Log;
-            Advance();
-        });
+        Receive<LogFound>(found => Follow(found.Log));
         Receive<LogMoved>(_ => Advance());
         Receive<Submit>(Take);
         Receive<MetadataAppended>(Settle);
@@ -100,6 +96,22 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
     {
         if (group == GroupId.Metadata) _self.Tell(Look.Instance, ActorRefs.NoSender);
         else if (Volatile.Read(ref _settlingCount) > 0) _self.Tell(new Led(group), ActorRefs.NoSender);
+    }
+
+    /// <summary>
+    /// The log lives here, for the first time or once more: a replica that was damaged is made anew and filled by the others. What was
+    /// read of the one before stays true, because it was committed.
+    /// </summary>
+    private void Follow(Partition log)
+    {
+        if (!ReferenceEquals(_log, log))
+        {
+            _log?.Waiters.Remove(_waiter);
+            _log = log;
+            _refusal = null;
+        }
+
+        Advance();
     }
 
     /// <summary>Applies what is committed by now, and notes whether this node leads.</summary>
