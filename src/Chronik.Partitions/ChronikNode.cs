@@ -277,7 +277,7 @@ public sealed class ChronikNode : IBrokerNode
     {
         if (!Metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out TopicImage? topic)) return null;
         int number = GroupCoordinator.PartitionFor(groupId, topic.Partitions.Length);
-        if (_coordinators.Find(number) is not { } coordinator) return null;
+        if (_coordinators.Find(number) is not { } coordinator || !Leads(topic, number)) return null;
         return await AskCoordinatorAsync(coordinator, request, version, origin).ConfigureAwait(false);
     }
 
@@ -285,9 +285,17 @@ public sealed class ChronikNode : IBrokerNode
     public async Task<IReadOnlyList<IResponseMessage>> AskAllGroupCoordinatorsAsync(
         IRequestMessage request, short version, RequestOrigin origin)
     {
-        IEnumerable<Task<IResponseMessage>> answers = _coordinators.All.Select(one => AskCoordinatorAsync(one, request, version, origin));
+        if (!Metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out TopicImage? topic)) return [];
+        IEnumerable<Task<IResponseMessage>> answers = _coordinators.All
+            .Where(one => Leads(topic, one.Key))
+            .Select(one => AskCoordinatorAsync(one.Value, request, version, origin));
         return await Task.WhenAll(answers).ConfigureAwait(false);
     }
+
+    /// <summary>
+    /// Whether what a coordinator here remembers is the truth at this moment: one whose replica was deposed may not have heard of it yet.
+    /// </summary>
+    private bool Leads(TopicImage topic, int partition) => Find(topic.Id, partition) is { View.IsLeader: true };
 
     /// <summary>A join or a sync waits for other members, so there is no bound here: the coordinator answers in its own time.</summary>
     private static Task<IResponseMessage> AskCoordinatorAsync(

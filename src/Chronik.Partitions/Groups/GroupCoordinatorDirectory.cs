@@ -9,11 +9,11 @@ internal sealed class GroupCoordinatorDirectory
     private readonly Dictionary<int, IActorRef> _coordinators = [];
     private readonly Dictionary<int, TaskCompletionSource> _awaited = [];
 
-    public ICollection<IActorRef> All
+    public IReadOnlyList<KeyValuePair<int, IActorRef>> All
     {
         get
         {
-            lock (_gate) return [.. _coordinators.Values];
+            lock (_gate) return [.. _coordinators];
         }
     }
 
