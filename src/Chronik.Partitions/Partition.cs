@@ -34,14 +34,10 @@ public sealed class Partition
     /// What the replica shows at this moment. It does not show itself as the leader unless a majority let it believe so until now: what it
     /// knows to be committed may be old.
     /// </summary>
-    public PartitionView View
-    {
-        get
-        {
-            PartitionView view = _view;
-            return !view.IsLeader || Lease is null or { IsValid: true } ? view : view with { IsLeader = false, Leader = NodeId.None };
-        }
-    }
+    public PartitionView View => Shown(_view);
+
+    /// <summary>What the replica published last, whether its lease still holds or not: the same object until it publishes again.</summary>
+    internal PartitionView Published => _view;
 
     /// <summary>Until when this node may believe that it leads; null: for ever.</summary>
     internal LeaderLease? Lease { get; }
@@ -71,6 +67,10 @@ public sealed class Partition
     /// How the partition's group stands (KIP-595, DescribeQuorum); only the leader's answer names what the others hold.
     /// </summary>
     public Task<QuorumState> DescribeQuorumAsync() => Replica.Ask<QuorumState>(DescribeQuorum.Instance, Replies.Timeout);
+
+    /// <summary>What a published view is worth at this moment.</summary>
+    internal PartitionView Shown(PartitionView view) =>
+        !view.IsLeader || Lease is null or { IsValid: true } ? view : view with { IsLeader = false, Leader = NodeId.None };
 
     /// <summary>Replaces the view and wakes whoever waited for it.</summary>
     internal void Publish(PartitionView view)

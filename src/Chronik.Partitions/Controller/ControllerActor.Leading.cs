@@ -19,11 +19,12 @@ internal sealed partial class ControllerActor
     private int _settlingCount; // Read by the threads that hear of leaders.
 
     /// <summary>Makes sure that the cluster has its id, and that this broker is registered.</summary>
-    private void BeginToLead()
+    private void BeginToLead(LeaderEpoch epoch)
     {
+        _ledEpoch = epoch;
         _missedSince.Clear();
         _members.Clear();
-        _logger.Info("this broker is the controller now, in epoch {0}", _log!.View.Epoch);
+        _logger.Info("this broker is the controller now, in epoch {0}", epoch);
         List<MetadataRecord> first = [];
         if (_image.ClusterId.Length == 0) first.Add(new ClusterFormed(_setup.Node.Storage.Identity.ClusterId));
         if (!_image.Brokers.TryGetValue(_setup.Node.Self, out BrokerImage? known) || !known.IsAs(Wanted))

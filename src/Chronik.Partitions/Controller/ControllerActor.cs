@@ -36,6 +36,7 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
     private Partition? _log;
     private bool _isLoaded; // Whether the image has everything that was committed before this process began.
     private bool _leads;
+    private LeaderEpoch _ledEpoch = LeaderEpoch.Unknown; // The last one that this node led.
     private bool _isRegistering;
     private string? _refusalLogged; // It is tried again every second, and said once.
     private long _lookedFirstAt;
@@ -119,7 +120,8 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
     {
         if (_refusal is not null) return;
         _log!.Waiters.Remove(_waiter);
-        PartitionView view = _log.View;
+        PartitionView published = _log.Published;
+        PartitionView view = _log.Shown(published);
         try
         {
             Apply(view);
@@ -139,13 +141,12 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
             return;
         }
 
-        bool led = _leads;
         _leads = view.IsLeader;
-        if (_leads && !led) BeginToLead();
+        if (_leads && view.Epoch != _ledEpoch) BeginToLead(view.Epoch);
         Decide();
         if (_appending is null) Register();
         _log.Waiters.Add(_waiter, view.HighWatermark);
-        if (ReferenceEquals(_log.View, view)) return;
+        if (ReferenceEquals(_log.Published, published)) return;
         _log.Waiters.Remove(_waiter);
         _self.Tell(LogMoved.Instance);
     }
@@ -197,6 +198,7 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
     private void LookAround()
     {
         if (_log is null) return;
+        if (_log.View.IsLeader != _leads) Advance(); // A lease ends, and is renewed, without a word.
         Register();
         if (_leads) WatchBrokers();
         if (_isLoaded || _image.ClusterId.Length == 0 || ReferenceEquals(_setup.Published.Image, _image)) return;
