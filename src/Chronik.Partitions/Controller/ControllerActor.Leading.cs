@@ -89,14 +89,15 @@ internal sealed partial class ControllerActor
     {
         _appending = new Appending(decision, asked);
         BufferSlice batch = MetadataLog.ToBatch(decision.Records, _setup.Node.NowMs, _setup.Node.Buffers);
-        _log!.Append(new AppendRequest(batch, RequiredAcks.All, new AppendedTo(_self), 0));
+        _log!.Append(new AppendRequest(batch, RequiredAcks.All, new AppendedTo(_self, _appending), 0));
         batch.Release();
     }
 
     /// <summary>What was decided is committed, and the log has been followed up to there, or it was refused.</summary>
     private void Settle(MetadataAppended appended)
     {
-        Appending appending = _appending!;
+        Appending appending = appended.Appending;
+        if (!ReferenceEquals(appending, _appending)) return; // Of the controller before this one failed.
         Advance();
         _appending = null;
         if (appended.Result.Error == KafkaError.None) Answer(appending);
@@ -219,9 +220,10 @@ internal sealed partial class ControllerActor
         _log!.Replica.Ask<KafkaError>(new ChangeMembers(target), Replies.Timeout).PipeTo(_self);
     }
 
-    private sealed class AppendedTo(IActorRef controller) : IAppendSink
+    private sealed class AppendedTo(IActorRef controller, Appending appending) : IAppendSink
     {
-        public void Appended(int slot, in AppendResult result) => controller.Tell(new MetadataAppended(result), ActorRefs.NoSender);
+        public void Appended(int slot, in AppendResult result) =>
+            controller.Tell(new MetadataAppended(appending, result), ActorRefs.NoSender);
     }
 
     /// <summary>What is on its way into the log, and who asked for it, if anybody did.</summary>
@@ -232,7 +234,7 @@ internal sealed partial class ControllerActor
     /// <summary>An answer that waits for partitions to be led.</summary>
     private sealed record Settling(HashSet<GroupId> Missing, IActorRef Submitter, CommandDone Done);
 
-    private sealed record MetadataAppended(AppendResult Result);
+    private sealed record MetadataAppended(Appending Appending, AppendResult Result);
 
     private sealed record GiveUp(Settling Settling);
 }
