@@ -16,20 +16,30 @@ internal sealed partial class ControllerActor
     private readonly Dictionary<NodeId, long> _missedSince = [];
     private readonly HashSet<NodeId> _members = []; // Of the metadata's group, as its leader said last.
     private Appending? _appending;
+    private bool _isBeginning; // Whether what a controller begins with is yet to be looked at.
     private int _settlingCount; // Read by the threads that hear of leaders.
 
-    /// <summary>Makes sure that the cluster has its id, and that this broker is registered.</summary>
+    /// <summary>
+    /// The cluster must have its id, and this broker be registered; that waits for what an earlier leadership appended.
+    /// </summary>
     private void BeginToLead(LeaderEpoch epoch)
     {
         _ledEpoch = epoch;
         _missedSince.Clear();
         _members.Clear();
         _logger.Info("this broker is the controller now, in epoch {0}", epoch);
+        _isBeginning = true;
+    }
+
+    /// <summary>What the log must say before anything else is decided.</summary>
+    private void Begin()
+    {
+        _isBeginning = false;
         List<MetadataRecord> first = [];
         if (_image.ClusterId.Length == 0) first.Add(new ClusterFormed(_setup.Node.Storage.Identity.ClusterId));
         if (!_image.Brokers.TryGetValue(_setup.Node.Self, out BrokerImage? known) || !known.IsAs(Wanted))
             first.AddRange(MetadataMachine.Decide(WithoutLiveness(_setup.Registration), _setup.Registration, _decisions).Records);
-        if (first.Count > 0 && _appending is null) Append(new Decision(first, []), null);
+        if (first.Count > 0) Append(new Decision(first, []), null);
     }
 
     private void Take(Submit submit)
@@ -42,6 +52,7 @@ internal sealed partial class ControllerActor
     /// <summary>Decides what waits, until something has to be appended.</summary>
     private void Decide()
     {
+        if (_appending is null && _leads && _isBeginning) Begin();
         while (_appending is null && _waiting.TryDequeue(out var next))
         {
             (Submit submit, IActorRef submitter) = next;

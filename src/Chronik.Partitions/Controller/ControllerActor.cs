@@ -200,7 +200,13 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
         if (_log is null) return;
         if (_log.View.IsLeader != _leads) Advance(); // A lease ends, and is renewed, without a word.
         Register();
-        if (_leads) WatchBrokers();
+        if (_leads)
+        {
+            WatchBrokers();
+            _isBeginning = true; // Should what it began with have been refused.
+            Decide();
+        }
+
         if (_isLoaded || _image.ClusterId.Length == 0 || ReferenceEquals(_setup.Published.Image, _image)) return;
 
         // Nobody leads the metadata. What was known serves readers; whatever wants to change something waits for a controller.
