@@ -128,6 +128,13 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
         }
         catch (Exception failure)
         {
+            if (view.Log.LogStartOffset > view.LogStartOffset)
+            {
+                // What was to be read has been deleted, or replaced by a snapshot: what it became is published next.
+                _self.Tell(LogMoved.Instance);
+                return;
+            }
+
             // Trying again would read the same bytes.
             _logger.Error(failure, "the metadata cannot be read: {0}", failure.Message);
             _setup.Failed(failure);
