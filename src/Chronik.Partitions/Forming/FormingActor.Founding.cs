@@ -35,7 +35,8 @@ internal sealed partial class FormingActor
     private void Consider(Propose proposal)
     {
         if (!Meet(proposal.From) || Identity.IsFormed) return; // One that is formed has just said so.
-        bool accepts = _promised is null || _promised.ClusterId == proposal.ClusterId;
+        // Who proposes anew has called off what it proposed before, though that was not heard here.
+        bool accepts = _promised is null || _promised.ClusterId == proposal.ClusterId || _promised.Proposer == proposal.From.Address;
         if (accepts) _promised = new Promise(proposal.ClusterId, proposal.From.Address);
         Sender.Tell(accepts
             ? new Accepted($"{_setup.Self}", proposal.ClusterId)
