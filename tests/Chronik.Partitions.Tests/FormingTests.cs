@@ -1,5 +1,9 @@
+using Akka.Actor;
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Controller;
+using Chronik.Partitions.Forming;
+using Chronik.Storage;
 using Xunit;
 
 namespace Chronik.Partitions.Tests;
@@ -155,13 +159,39 @@ public sealed class FormingTests : IAsyncDisposable
         FormingNode second = _world.Start(2, expect: 4);
         FormingNode third = _world.Start(3, expect: 4);
         _world.Introduce(first, second, third);
-        await _world.StopAsync(first);
+        await _world.StopAsync(first, isGone: true);
         FormingNode fourth = _world.Start(4, expect: 4);
         FormingNode fifth = _world.Start(5, expect: 4);
         _world.Introduce(second, third, fourth, fifth);
         await FormingWorld.FormedAsync(second, third, fourth, fifth);
         Assert.Single(new[] { second, third, fourth, fifth }.Select(node => node.ClusterId).Distinct());
         Assert.Equal([2, 3, 4, 5], second.Founders);
+    }
+
+    [Fact]
+    public async Task One_that_is_out_of_reach_is_waited_for_because_it_may_be_founding_a_cluster_itself()
+    {
+        FormingNode first = _world.Start(1, expect: 1);
+        first.Forming.Tell(new MemberSeen(FormingWorld.AddressOf(7002)));
+        first.Forming.Tell(new MemberUnreachable(FormingWorld.AddressOf(7002)));
+        first.Forming.Tell(new MemberSeen(first.Address));
+        await SaysAsync(first, "nothing is heard of 127.0.0.1:7002");
+        Assert.False(first.Storage.Identity.IsFormed);
+        first.Forming.Tell(new MemberGone(FormingWorld.AddressOf(7002)));
+        await FormingWorld.FormedAsync(first);
+    }
+
+    [Fact]
+    public async Task A_founding_that_was_called_off_unheard_stands_in_no_other_ones_way()
+    {
+        // Said by hand, so that the word that it is off is surely lost.
+        FormingNode second = _world.Start(2, expect: 2);
+        FormingNode first = _world.Start(1, expect: 3);
+        NodeFacts facts = new(
+            new NodeId(1), first.Storage.Identity.DirectoryId, Guid.NewGuid(), $"{first.Address}", ProtocolVersions.Current, 2, 0, "", []);
+        MetadataVoter[] voters = [new(new NodeId(1), facts.Directory), new(new NodeId(2), second.Storage.Identity.DirectoryId)];
+        Assert.IsType<Accepted>(await second.Forming.Ask<IRpcMessage>(new Propose(facts, "former", voters), NodeFixture.Patience));
+        Assert.IsType<Accepted>(await second.Forming.Ask<IRpcMessage>(new Propose(facts, "latter", voters), NodeFixture.Patience));
     }
 
     [Fact]

@@ -62,8 +62,8 @@ internal sealed class FormingWorld : IAsyncDisposable
         }
     }
 
-    /// <summary>A node dies; the others are told that nothing is heard of it.</summary>
-    public async Task StopAsync(FormingNode node)
+    /// <summary>A node dies; the others are told that nothing is heard of it, or that it is gone for good.</summary>
+    public async Task StopAsync(FormingNode node, bool isGone = false)
     {
         _running.TryRemove(KeyValuePair.Create(node.Address, node));
         await node.Forming.GracefulStop(NodeFixture.Patience);
@@ -72,6 +72,7 @@ internal sealed class FormingWorld : IAsyncDisposable
         {
             other.Forming.Tell(new AssociationLost(node.Address));
             other.Forming.Tell(new MemberUnreachable(node.Address));
+            if (isGone) other.Forming.Tell(new MemberGone(node.Address));
         }
     }
 

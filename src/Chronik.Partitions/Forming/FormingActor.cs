@@ -44,7 +44,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         _progressAt = _began;
         Receive<object>(_ => _isRefused, _ => { });
         Receive<MemberSeen>(seen => Greet(seen.Address));
-        Receive<MemberUnreachable>(lost => Forget(lost.Address));
+        Receive<MemberUnreachable>(lost => Miss(lost.Address));
         Receive<MemberGone>(gone =>
         {
             Disconnect(gone.Address);
@@ -126,13 +126,15 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         string seen = met.Count == 0
             ? "nobody was met yet"
             : $"met {string.Join(", ", met.Select(facts => $"{facts.Id} at {HostPort(facts)}"))}";
+        string silent = string.Concat(_members.Where(member => member.Value is { Facts: null, OtherCluster: null })
+            .Select(member => $"; nothing is heard of {member.Key.Host}:{member.Key.Port}"));
         string differing = met.Where(facts => facts.Expect != _setup.Expect).Aggregate("", (said, facts) =>
             $"{said}; node {facts.Id} was told to wait for {facts.Expect}");
         int missing = Math.Max(0, _setup.Expect - met.Count - 1);
         string what = missing > 0 ? $"waiting for {missing} of {_setup.Expect} nodes"
             : _isMember ? $"forming a cluster of {_setup.Expect} nodes"
             : "waiting for a seed node to answer";
-        _setup.Progress($"{what}; {seen}{differing}");
+        _setup.Progress($"{what}; {seen}{silent}{differing}");
     }
 
     private static string HostPort(NodeFacts facts) => facts.Address[(facts.Address.IndexOf('@') + 1)..];
@@ -270,10 +272,19 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
             _setup.Node.Peers.Disconnect(facts.Id);
     }
 
-    /// <summary>Nobody waits for a member that is not there. It is met again when it is back.</summary>
+    /// <summary>
+    /// Nothing is heard of a member at present. While no cluster is founded it is waited for: it may be founding one itself.
+    /// </summary>
+    private void Miss(Address address)
+    {
+        if (!_members.TryGetValue(address, out Member? member) || member.IsConnected) return; // Its silence is the hub's to judge.
+        member.Facts = null;
+        if (_proposed is not null && _proposed.Missing.Contains(address)) CallOff();
+    }
+
+    /// <summary>Nobody waits for a member that is gone.</summary>
     private void Forget(Address address)
     {
-        if (_members.TryGetValue(address, out Member? member) && member.IsConnected) return; // Its silence is the hub's to judge.
         _members.Remove(address);
         if (_promised?.Proposer == address.ToString()) _promised = null;
         if (_proposed is not null && _proposed.Missing.Contains(address)) CallOff();

@@ -25,7 +25,7 @@ internal sealed class MembershipActor : ReceiveActor
         _isFirst = isFirst;
         Receive<ClusterEvent.CurrentClusterState>(state =>
         {
-            foreach (Member member in state.Members.Except(state.Unreachable).Where(IsThere).OrderBy(IsSelf))
+            foreach (Member member in state.Members.Where(IsThere).OrderBy(IsSelf))
                 forming.Tell(new MemberSeen(member.Address));
         });
         Receive<ClusterEvent.MemberRemoved>(removed =>
