@@ -99,13 +99,14 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
     private ICanTell Reach(Address address) => _setup.Reach(address, "chronik/" + Name);
 
     /// <summary>
-    /// Greets whoever has not answered, or is not what this node is: everybody until the cluster is formed. The seed nodes too, whether they
+    /// Greets whoever has not answered, or is not what this node is: everybody until the cluster is formed, and then whoever is silent,
+    /// because it may have taken word of an earlier process for word of this one and cut itself off. The seed nodes too, whether they
     /// are members or not: should the actor systems have become two clusters, the nodes still meet.
     /// </summary>
     private void GreetAll()
     {
         foreach ((Address address, Member member) in _members)
-            if (!member.IsConnected) Reach(address).Tell(new Hello(Facts()), Self);
+            if (!member.IsConnected || !IsAlive(member)) Reach(address).Tell(new Hello(Facts()), Self);
         foreach (Address seed in _setup.Seeds)
             if (!seed.Equals(_setup.Self) && !_members.ContainsKey(seed)) Reach(seed).Tell(new Hello(Facts()), Self);
         if (Identity.IsFormed)
@@ -117,6 +118,8 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         Found();
         if (!Identity.IsFormed) SayProgress();
     }
+
+    private bool IsAlive(Member member) => member.Facts is { } facts && _setup.Node.Peers.IsAlive(facts.Id);
 
     private void SayProgress()
     {

@@ -19,6 +19,7 @@ internal sealed class MembershipActor : ReceiveActor
 
     private readonly Cluster _cluster = Cluster.Get(Context.System);
     private readonly bool _isFirst;
+    private readonly Dictionary<Address, UniqueAddress> _seen = []; // The process that was seen last at an address.
 
     public MembershipActor(IActorRef forming, bool isFirst)
     {
@@ -26,21 +27,31 @@ internal sealed class MembershipActor : ReceiveActor
         Receive<ClusterEvent.CurrentClusterState>(state =>
         {
             foreach (Member member in state.Members.Where(IsThere).OrderBy(IsSelf))
-                forming.Tell(new MemberSeen(member.Address));
+                Seen(member);
         });
         Receive<ClusterEvent.MemberRemoved>(removed =>
         {
-            if (!IsSelf(removed.Member)) forming.Tell(new MemberGone(removed.Member.Address));
+            // One that was started again is seen before it is said that the process before it is gone.
+            UniqueAddress address = removed.Member.UniqueAddress;
+            if (IsSelf(removed.Member) || (_seen.TryGetValue(address.Address, out UniqueAddress? seen) && !seen.Equals(address))) return;
+            _seen.Remove(address.Address);
+            forming.Tell(new MemberGone(address.Address));
         });
         Receive<ClusterEvent.IMemberEvent>(changed =>
         {
             if (!IsThere(changed.Member)) return;
             if (IsSelf(changed.Member)) _cluster.SendCurrentClusterState(Self);
-            else forming.Tell(new MemberSeen(changed.Member.Address));
+            else Seen(changed.Member);
         });
         Receive<ClusterEvent.UnreachableMember>(lost => forming.Tell(new MemberUnreachable(lost.Member.Address)));
-        Receive<ClusterEvent.ReachableMember>(found => forming.Tell(new MemberSeen(found.Member.Address)));
+        Receive<ClusterEvent.ReachableMember>(found => Seen(found.Member));
         Receive<DisassociatedEvent>(lost => forming.Tell(new AssociationLost(lost.RemoteAddress)));
+
+        void Seen(Member member)
+        {
+            _seen[member.Address] = member.UniqueAddress;
+            forming.Tell(new MemberSeen(member.Address));
+        }
     }
 
     protected override void PreStart()
