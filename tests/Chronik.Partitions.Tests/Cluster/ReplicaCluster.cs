@@ -217,7 +217,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
         return await _nodes[id].StartAsync(replica, Config(_options.MinInsyncReplicas));
     }
 
-    private static TopicConfig Config(int minInsyncReplicas) => new()
+    internal static TopicConfig Config(int minInsyncReplicas) => new()
     {
         IsCompacted = false,
         IsDeleted = true,
