@@ -1,5 +1,6 @@
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Controller;
 using Chronik.Protocol.Messages;
 
 namespace Chronik.Gateway.Tests;
@@ -43,6 +44,19 @@ public sealed class MetadataTests
         host.Node.Settings = new BrokerSettings();
         host.Node.SubmitFails = new TimeoutException();
         Assert.Equal(KafkaError.LeaderNotAvailable, await AskAsync(client, "slow", allows: true));
+    }
+
+    [Fact]
+    public async Task A_topic_that_could_not_be_created_because_the_controller_was_lost_spoils_no_other()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync();
+        host.Node.CreateTopic("t");
+        host.Node.SubmitFails = new MetadataAppendException(KafkaError.RequestTimedOut, "controller 3 was lost");
+        using KafkaClient client = await host.ConnectAsync();
+        MetadataRequest request = new() { Topics = [new() { Name = "t" }, new() { Name = "new" }], AllowAutoTopicCreation = true };
+        MetadataResponse response = await client.CallAsync(request, 13);
+        Assert.Equal((0, 0), (response.ErrorCode, response.Topics[0].ErrorCode));
+        Assert.Equal((short)KafkaError.LeaderNotAvailable, response.Topics[1].ErrorCode);
     }
 
     [Fact]

@@ -1,6 +1,8 @@
+using Akka.Actor;
 using Chronik.Gateway.Network;
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Controller;
 using Chronik.Protocol;
 using Chronik.Protocol.Messages;
 
@@ -57,9 +59,9 @@ internal sealed class MetadataHandler(GatewayServices services) : ApiHandler<Met
             for (int i = 0; i < missing.Count; i++)
                 if (results[i].Error is not (KafkaError.None or KafkaError.TopicAlreadyExists)) errors[missing[i]] = results[i].Error;
         }
-        catch (TimeoutException)
+        catch (Exception e) when (e is TimeoutException or AskTimeoutException or MetadataAppendException)
         {
-            // It may still come true; the client asks again.
+            // It may still come true; the client asks again. The other topics are there all the same.
             foreach (string name in missing) errors[name] = KafkaError.LeaderNotAvailable;
         }
 
