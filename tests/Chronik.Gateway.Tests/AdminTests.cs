@@ -1,5 +1,6 @@
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Controller;
 using Chronik.Protocol;
 using Chronik.Protocol.Messages;
 
@@ -123,6 +124,17 @@ public sealed class AdminTests
         Assert.Equal(((short)KafkaError.TransactionalIdAuthorizationFailed, -1L), (refused.ErrorCode, refused.ProducerId));
         FindCoordinatorResponse none = await client.CallAsync(new FindCoordinatorRequest { Key = "tx", KeyType = 1 }, 3);
         Assert.Equal(((short)KafkaError.TransactionalIdAuthorizationFailed, -1), (none.ErrorCode, none.NodeId));
+    }
+
+    [Fact]
+    public async Task A_producer_gets_its_id_though_the_controller_was_lost_meanwhile()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync();
+        host.Node.SubmitFails = new MetadataAppendException(KafkaError.RequestTimedOut, "controller 3 was lost");
+        host.Node.SubmitFailures = 2;
+        using KafkaClient client = await host.ConnectAsync();
+        InitProducerIdResponse response = await client.CallAsync(new InitProducerIdRequest { TransactionalId = null }, 4);
+        Assert.Equal((0, 0), (response.ErrorCode, host.Node.SubmitFailures));
     }
 
     [Fact]

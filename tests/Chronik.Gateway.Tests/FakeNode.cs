@@ -67,6 +67,9 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
     /// <summary>What SubmitAsync throws, when set.</summary>
     public Exception? SubmitFails { get; set; }
 
+    /// <summary>How often it does so before it works again.</summary>
+    public int SubmitFailures { get; set; } = int.MaxValue;
+
     public Partition? Find(TopicPartition name)
     {
         return Metadata.Topics.TryGetValue(name.Topic, out TopicImage? topic) ? Find(topic.Id, name.Partition) : null;
@@ -80,9 +83,9 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
     public Task<QuorumState> DescribeMetadataQuorumAsync() => Task.FromResult(Quorum);
 
     public Task<IReadOnlyList<ItemResult>> SubmitAsync(MetadataCommand command, TimeSpan timeout) =>
-        SubmitFails is { } failure ? Task.FromException<IReadOnlyList<ItemResult>>(failure) : Task.FromResult(Change(command));
+        SubmitFails is { } failure && SubmitFailures > 0 && SubmitFailures-- > 0 ? Task.FromException<IReadOnlyList<ItemResult>>(failure) : Task.FromResult(Change(command));
 
-    public Task<(KafkaError Error, NodeId Coordinator)> FindGroupCoordinatorAsync(string groupId) => 
+    public Task<(KafkaError Error, NodeId Coordinator)> FindGroupCoordinatorAsync(string groupId) =>
         Task.FromResult((KafkaError.None, GroupCoordinator));
 
     public Task<IResponseMessage?> AskGroupCoordinatorAsync(string groupId, IRequestMessage request, short version, RequestOrigin origin) =>
