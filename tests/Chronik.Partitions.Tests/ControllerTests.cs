@@ -90,7 +90,8 @@ public sealed class ControllerTests : IAsyncDisposable
     private async Task<IActorRef> StartAsync(TimeSpan lookInterval)
     {
         NodeContext context = new(
-            new NodeId(1), _node.Storage, new BufferPool(), TimeProvider.System, _node.Ticker, new PartitionLimits(), _node.Meters, _node.Hub);
+            new NodeId(1), _node.Storage, new BufferPool(), TimeProvider.System, _node.Ticker, new PartitionLimits(), _node.Meters,
+            _node.Hub);
         PublishedMetadata published = new();
         ControllerSetup setup = new(
             context, _directory, new RegisterBroker(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "localhost", 9092)], null),

@@ -192,6 +192,11 @@ public sealed class FormingTests : IAsyncDisposable
         MetadataVoter[] voters = [new(new NodeId(1), facts.Directory), new(new NodeId(2), second.Storage.Identity.DirectoryId)];
         Assert.IsType<Accepted>(await second.Forming.Ask<IRpcMessage>(new Propose(facts, "former", voters), NodeFixture.Patience));
         Assert.IsType<Accepted>(await second.Forming.Ask<IRpcMessage>(new Propose(facts, "latter", voters), NodeFixture.Patience));
+
+        // The first knows nothing of the latter, and says so when the second says once more what it promised; then it is free for a third.
+        NodeFacts third = facts with { Id = new NodeId(3), Directory = Guid.NewGuid(), Address = $"{FormingWorld.AddressOf(7003)}" };
+        for (object? answer = null; answer is not Accepted;)
+            answer = await second.Forming.Ask<IRpcMessage>(new Propose(third, "another", voters), NodeFixture.Patience);
     }
 
     [Fact]

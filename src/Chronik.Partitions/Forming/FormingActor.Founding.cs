@@ -9,6 +9,15 @@ internal sealed partial class FormingActor
     private Promise? _promised; // The founding that this node takes part in, and in no other until it is off.
     private Proposal? _proposed; // The founding that this node proposed.
 
+    /// <summary>
+    /// Says once more what this node promised: the proposer may not have heard it, or has called off what this node still waits for.
+    /// </summary>
+    private void SayPromise()
+    {
+        if (_promised is { } promised && _proposed is null)
+            Tell(Address.Parse(promised.Proposer), new Accepted($"{_setup.Self}", promised.ClusterId));
+    }
+
     /// <summary>Proposes a founding when everybody is there and this node is the one to do so.</summary>
     private void Found()
     {
@@ -45,7 +54,12 @@ internal sealed partial class FormingActor
 
     private void Count(Accepted accepted)
     {
-        if (_proposed is null || _proposed.Message.ClusterId != accepted.ClusterId) return;
+        if (_proposed is null || _proposed.Message.ClusterId != accepted.ClusterId)
+        {
+            if (!Identity.IsFormed) Sender.Tell(new Withdrawn($"{_setup.Self}", accepted.ClusterId)); // That was not heard.
+            return;
+        }
+
         _proposed.Missing.RemoveWhere(address => address.ToString() == accepted.Address);
         Complete();
     }

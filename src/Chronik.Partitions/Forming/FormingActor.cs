@@ -115,6 +115,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
             return;
         }
 
+        SayPromise();
         Found();
         if (!Identity.IsFormed) SayProgress();
     }
