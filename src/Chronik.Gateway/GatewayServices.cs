@@ -82,7 +82,7 @@ public sealed class GatewayServices
 
     /// <summary>
     /// The brokers of the cluster as a client of <paramref name="connection"/> should see them, this node always among them; those that
-    /// are not live only if they are asked for.
+    /// serve nobody only if they are asked for.
     /// </summary>
     internal List<BrokerAddress> BrokersFor(KafkaConnection connection, bool includeFenced = false)
     {
@@ -90,7 +90,7 @@ public sealed class GatewayServices
         var brokers = new List<BrokerAddress>(Math.Max(1, image.Brokers.Count)) { SelfFor(connection) };
         foreach (BrokerImage broker in image.Brokers.Values)
         {
-            if (broker.Id != Node.Id && (broker.IsLive || includeFenced)) brokers.Add(AddressOf(broker));
+            if (broker.Id != Node.Id && (Serves(broker) || includeFenced)) brokers.Add(AddressOf(broker));
         }
 
         brokers.Sort((a, b) => a.Id.Value.CompareTo(b.Id.Value));
@@ -98,19 +98,22 @@ public sealed class GatewayServices
     }
 
     /// <summary>
-    /// Whether clients may be sent to a broker: it is this one, or registered and live. Others are as good as not there to them.
+    /// Whether clients may be sent to a broker: it is this one, or registered and live, or at least heard of: it may lead. Others are as good
+    /// as not there to them.
     /// </summary>
     internal bool IsServing(NodeId id) =>
-        id == Node.Id || (Node.Metadata.Brokers.TryGetValue(id, out BrokerImage? broker) && broker.IsLive);
+        id == Node.Id || (Node.Metadata.Brokers.TryGetValue(id, out BrokerImage? broker) && Serves(broker));
 
     /// <summary>
-    /// Where a client of <paramref name="connection"/> reaches a broker; null for a broker that is not known, or not live.
+    /// Where a client of <paramref name="connection"/> reaches a broker; null for a broker that is not known, or serves nobody.
     /// </summary>
     internal BrokerAddress? Find(NodeId id, KafkaConnection connection)
     {
         if (id == Node.Id) return SelfFor(connection);
-        return Node.Metadata.Brokers.TryGetValue(id, out BrokerImage? broker) && broker.IsLive ? AddressOf(broker) : null;
+        return Node.Metadata.Brokers.TryGetValue(id, out BrokerImage? broker) && Serves(broker) ? AddressOf(broker) : null;
     }
+
+    private bool Serves(BrokerImage broker) => broker.IsLive || Node.IsReachable(broker.Id);
 
     private static BrokerAddress AddressOf(BrokerImage broker) =>
         new(broker.Id, broker.Endpoints[0].Host, broker.Endpoints[0].Port, broker.Rack) { IsFenced = !broker.IsLive };

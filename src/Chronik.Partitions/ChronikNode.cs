@@ -235,6 +235,9 @@ public sealed class ChronikNode : IBrokerNode
     public PartitionLocation? Locate(TopicId topic, int partition) => _locator.Locate(Metadata, topic, partition);
 
     /// <inheritdoc/>
+    public bool IsReachable(NodeId node) => _peers.IsAlive(node);
+
+    /// <inheritdoc/>
     public Task<QuorumState> DescribeMetadataQuorumAsync() => _router.DescribeQuorumAsync();
 
     /// <inheritdoc/>

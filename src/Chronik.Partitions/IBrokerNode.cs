@@ -45,6 +45,11 @@ public interface IBrokerNode
     NodeId Controller { get; }
 
     /// <summary>
+    /// Whether another node was heard of lately. One may be, though the metadata does not hold its broker to be live yet, or any more.
+    /// </summary>
+    bool IsReachable(NodeId node);
+
+    /// <summary>
     /// How the metadata's group stands (KIP-595), as its leader sees it; no leader and no members when none can be asked.
     /// </summary>
     Task<QuorumState> DescribeMetadataQuorumAsync();

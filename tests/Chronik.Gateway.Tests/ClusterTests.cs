@@ -134,6 +134,11 @@ public sealed class ClusterTests
         Assert.Equal([8], lost.ReplicaNodes);
         Assert.Equal([8], lost.OfflineReplicas);
         Assert.Equal([7], later.Brokers.Select(broker => broker.NodeId));
+        host.Node.Reachable.Add(other); // It leads and is there, but the metadata has not heard so yet.
+        MetadataResponse last = await client.CallAsync(new MetadataRequest { Topics = null }, 13);
+        Assert.Equal((0, 8), (last.Topics[0].Partitions[0].ErrorCode, last.Topics[0].Partitions[0].LeaderId));
+        Assert.Equal([7, 8], last.Brokers.Select(broker => broker.NodeId));
+        host.Node.Reachable.Clear();
         DescribeTopicPartitionsResponse paged = await client.CallAsync(new DescribeTopicPartitionsRequest(), 0);
         Assert.Equal((short)KafkaError.LeaderNotAvailable, paged.Topics[0].Partitions[0].ErrorCode);
         Assert.Equal([8], paged.Topics[0].Partitions[0].OfflineReplicas);

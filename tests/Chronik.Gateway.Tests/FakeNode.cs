@@ -55,6 +55,9 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
 
     public NodeId Controller { get; set; } = new(7);
 
+    /// <summary>The other nodes that were heard of lately.</summary>
+    public HashSet<NodeId> Reachable { get; } = [];
+
     public QuorumState Quorum { get; set; } = new(NodeId.None, LeaderEpoch.Unknown, KafkaOffset.Unknown, [], []);
 
     /// <summary>Who coordinates every group.</summary>
@@ -79,6 +82,8 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
 
     public PartitionLocation? Locate(TopicId topic, int partition) =>
         new PartitionLocator(Id, _partitions, Leaders).Locate(Metadata, topic, partition);
+
+    public bool IsReachable(NodeId node) => Reachable.Contains(node);
 
     public Task<QuorumState> DescribeMetadataQuorumAsync() => Task.FromResult(Quorum);
 
