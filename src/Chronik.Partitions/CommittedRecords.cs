@@ -1,5 +1,6 @@
 using Chronik.Model;
 using Chronik.Protocol.RecordBatches;
+using Chronik.Storage;
 
 namespace Chronik.Partitions;
 
@@ -15,6 +16,7 @@ internal static class CommittedRecords
     public static void ForEach(PartitionView view, Reader reader) => ForEach(view, view.LogStartOffset, reader);
 
     /// <summary>Hands every record from an offset, or the log start if that is later, up to the high watermark to a reader.</summary>
+    /// <exception cref="StorageException">The log is damaged; its replica is to be told, see <see cref="LogDamaged"/>.</exception>
     public static void ForEach(PartitionView view, KafkaOffset from, Reader reader)
     {
         if (from < view.LogStartOffset) from = view.LogStartOffset;
@@ -28,6 +30,8 @@ internal static class CommittedRecords
                 for (int at = 0; at < batches.Length;)
                 {
                     RecordBatchView batch = new(batches.Span[at..]);
+                    if (!batch.IsIntact)
+                        throw new StorageException($"the batch at offset {next} of the log is damaged") { IsDamage = true };
                     foreach (RecordView record in batch.Records())
                         if (record.Offset >= from)
                             reader(record);
@@ -42,3 +46,6 @@ internal static class CommittedRecords
         }
     }
 }
+
+/// <summary>To a replica, from whoever reads its log: bytes in it are not what they were. It stops, and is filled again by its peers.</summary>
+internal sealed record LogDamaged(string Reason);

@@ -88,7 +88,9 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
     public Task<QuorumState> DescribeMetadataQuorumAsync() => Task.FromResult(Quorum);
 
     public Task<IReadOnlyList<ItemResult>> SubmitAsync(MetadataCommand command, TimeSpan timeout) =>
-        SubmitFails is { } failure && SubmitFailures > 0 && SubmitFailures-- > 0 ? Task.FromException<IReadOnlyList<ItemResult>>(failure) : Task.FromResult(Change(command));
+        SubmitFails is { } failure && SubmitFailures > 0 && SubmitFailures-- > 0
+            ? Task.FromException<IReadOnlyList<ItemResult>>(failure)
+            : Task.FromResult(Change(command));
 
     public Task<(KafkaError Error, NodeId Coordinator)> FindGroupCoordinatorAsync(string groupId) =>
         Task.FromResult((KafkaError.None, GroupCoordinator));

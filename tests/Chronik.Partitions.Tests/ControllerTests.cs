@@ -5,6 +5,7 @@ using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Controller;
 using Chronik.Partitions.Replicas;
+using Chronik.Protocol.RecordBatches;
 using Chronik.Partitions.Tests.Cluster;
 using Chronik.Storage;
 using Chronik.Storage.Testing;
@@ -22,6 +23,7 @@ public sealed class ControllerTests : IAsyncDisposable
     private readonly FormingNode _node = new(new MemoryDisk(), new NodeId(1), FormingWorld.AddressOf(7001), alone: true);
     private readonly PartitionDirectory _directory = new();
     private readonly Channel<AppendRequest> _appends = Channel.CreateUnbounded<AppendRequest>();
+    private readonly Channel<LogDamaged> _damage = Channel.CreateUnbounded<LogDamaged>();
     private readonly PartitionLog _log;
 
     public ControllerTests() => _log = _node.Storage.OpenLog(GroupId.Metadata, LogOptions.Default);
@@ -45,6 +47,21 @@ public sealed class ControllerTests : IAsyncDisposable
         Task<object> answer = controller.Ask<object>(Allocate, NodeFixture.Patience);
         (await NextAsync()).Answer(Done);
         Assert.IsType<CommandDone>(await answer);
+    }
+
+    [Fact]
+    public async Task A_batch_that_is_damaged_is_not_applied_and_its_replica_is_told()
+    {
+        byte[] batch = new RecordBatchBuilder().Add(0, null, MetadataRecordCodec.ToBytes(new ClusterFormed("c"))).Build();
+        batch[^1] ^= 1;
+        BufferPool buffers = new();
+        PooledBuffer buffer = buffers.Rent(batch.Length);
+        batch.CopyTo(buffer.Span);
+        _log.Append([buffer.Slice(0, batch.Length)]);
+        await StartAsync(TimeSpan.FromHours(1));
+        Host(View() with { HighWatermark = new KafkaOffset(1), LogEndOffset = new KafkaOffset(1) });
+        LogDamaged damaged = await _damage.Reader.ReadAsync().AsTask().WaitAsync(NodeFixture.Patience);
+        Assert.Contains("offset 0", damaged.Reason, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -110,7 +127,7 @@ public sealed class ControllerTests : IAsyncDisposable
 
     private Partition Host(PartitionView view, LeaderLease? lease = null)
     {
-        IActorRef replica = _system.ActorOf(Props.Create(() => new Replica(_appends.Writer)));
+        IActorRef replica = _system.ActorOf(Props.Create(() => new Replica(_appends.Writer, _damage.Writer)));
         Partition partition = new(new TopicPartition(TopicNames.ClusterMetadata, 0), GroupId.Metadata, replica, view, lease);
         _directory.Add(partition);
         return partition;
@@ -135,8 +152,9 @@ public sealed class ControllerTests : IAsyncDisposable
 
     private sealed class Replica : ReceiveActor
     {
-        public Replica(ChannelWriter<AppendRequest> appends)
+        public Replica(ChannelWriter<AppendRequest> appends, ChannelWriter<LogDamaged> damage)
         {
+            Receive<LogDamaged>(damaged => damage.TryWrite(damaged));
             Receive<AppendRequest>(append => appends.TryWrite(append));
             ReceiveAny(_ => { });
         }

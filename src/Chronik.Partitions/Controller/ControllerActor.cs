@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Event;
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Storage;
 
 namespace Chronik.Partitions.Controller;
 
@@ -136,6 +137,14 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
             }
 
             // Trying again would read the same bytes.
+            if (failure is StorageException { IsDamage: true })
+            {
+                // Others have them: the replica is made anew, and that log is followed then.
+                _log.Replica.Tell(new LogDamaged(failure.Message));
+                Refuse($"the metadata cannot be read: {failure.Message}");
+                return;
+            }
+
             _logger.Error(failure, "the metadata cannot be read: {0}", failure.Message);
             _setup.Failed(failure);
             Refuse($"the metadata cannot be read: {failure.Message}");

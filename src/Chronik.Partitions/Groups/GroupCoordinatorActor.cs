@@ -5,6 +5,7 @@ using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Protocol;
 using Chronik.Protocol.RecordBatches;
+using Chronik.Storage;
 
 namespace Chronik.Partitions.Groups;
 
@@ -67,16 +68,27 @@ internal sealed class GroupCoordinatorActor : UntypedActor, IWithTimers
     protected override void PreStart()
     {
         Step(GroupInput.StartLoading(_node.NowMs));
-        CommittedRecords.ForEach(_partition.View, (in RecordView record) =>
+        try
         {
-            byte[] key = record.Key.ToArray();
-            byte[]? value = record.IsValueNull ? null : record.Value.ToArray();
-            _logBytes += key.Length + (value?.Length ?? 0);
-            Step(GroupInput.Load(key, value, _node.NowMs));
-        });
+            CommittedRecords.ForEach(_partition.View, Load);
+        }
+        catch (StorageException damage) when (damage.IsDamage)
+        {
+            _partition.Replica.Tell(new LogDamaged(damage.Message), _self);
+            throw;
+        }
+
         Step(GroupInput.Loaded(_node.NowMs));
         _logger.Info("{0}: {1} groups, {2} offsets from {3} bytes of log", _partition.Name, _core.GroupCount, _core.OffsetCount, _logBytes);
         LookAtLog();
+    }
+
+    private void Load(in RecordView record)
+    {
+        byte[] key = record.Key.ToArray();
+        byte[]? value = record.IsValueNull ? null : record.Value.ToArray();
+        _logBytes += key.Length + (value?.Length ?? 0);
+        Step(GroupInput.Load(key, value, _node.NowMs));
     }
 
     /// <summary>Whoever still waits is sent to find the coordinator again. What is in the mailbox is answered by /groups.</summary>

@@ -25,6 +25,7 @@ namespace Chronik.Partitions.Replicas;
 ///   partitions - ApplyRetention,       |          |-- ReplicaRecovered, ReplicaDamaged ---> partitions
 ///                TopicConfigChanged -->|          |-- creates snapshot-{n}, which sends its state to a member far behind
 ///   controller - ChangeMembers ------->|          |
+///   readers ---- LogDamaged ---------->|          |
 /// </code>
 /// Survives a restart: hard state and entries (WAL), committed batches (segments), members, epochs and producers (checkpoint and WAL). An
 /// exception stops this replica, shows why in its view, and touches no other.
@@ -205,6 +206,9 @@ internal sealed partial class ReplicaActor : UntypedActor
                 _config = changed.Config;
                 _log.Options = LogOptionsOf(_config);
                 _partition.Publish(View());
+                break;
+            case LogDamaged damaged:
+                Fail(new StorageException(damaged.Reason) { IsDamage = true });
                 break;
             case ReplicaRemoved:
                 _stopError = KafkaError.UnknownTopicOrPartition;
