@@ -334,6 +334,7 @@ public sealed class ChronikNode : IBrokerNode
         })
     {
         Seeds = [.. cluster.Seeds.Select(Address.Parse)],
+        IsLed = () => Controller.IsSome,
     };
 
     private void Published(MetadataImage image)

@@ -119,12 +119,24 @@ public sealed class FormingTests : IAsyncDisposable
     public async Task A_node_of_another_cluster_is_refused_and_the_others_stay()
     {
         FormingNode[] nodes = await ThreeAsync();
-        FormingNode stranger = _world.Start(4, alone: true);
+        FormingNode stranger = _world.Start(4, alone: true, seeds: [7001]);
         _world.Introduce([.. nodes, stranger]);
         string reason = await stranger.Refused.Task.WaitAsync(NodeFixture.Patience);
         Assert.Contains(stranger.ClusterId, reason, StringComparison.Ordinal);
         Assert.Contains(nodes[0].ClusterId, reason, StringComparison.Ordinal);
         Assert.All(nodes, node => Assert.False(node.Refused.Task.IsCompleted));
+    }
+
+    [Fact]
+    public async Task Nodes_of_another_cluster_that_come_by_mistake_drive_nobody_out()
+    {
+        FormingNode alone = _world.Start(9, alone: true);
+        FormingNode[] nodes = await ThreeAsync();
+        await _world.StopAsync(nodes[0]);
+        FormingNode astray = _world.Start(1, disk: nodes[0].Disk.Crash(), seeds: [7009]);
+        _world.Introduce(astray, nodes[1], nodes[2]);
+        await astray.Refused.Task.WaitAsync(NodeFixture.Patience);
+        Assert.False(alone.Refused.Task.IsCompleted);
     }
 
     [Fact]

@@ -81,7 +81,10 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
 
     private NodeFacts Facts() => new(
         Identity.NodeId, Identity.DirectoryId, _setup.Incarnation, _setup.Self.ToString(), _setup.Protocol, _setup.Expect, AgeMs,
-        Identity.ClusterId, Identity.MetadataVoters);
+        Identity.ClusterId, Identity.MetadataVoters)
+    {
+        Seeds = [.. _setup.Seeds.Select(seed => $"{seed}")],
+    };
 
     private void Greet(Address address)
     {
@@ -152,6 +155,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         {
             member.Facts = null;
             member.OtherCluster = reason.IsOtherCluster ? facts.ClusterId : null;
+            member.NamesThis = NamesThis(facts);
             if (member.Refused != facts.Incarnation) _logger.Warning("the node at {0} is not let in: {1}", HostPort(facts), reason.Text);
             member.Refused = facts.Incarnation;
             Reach(address).Tell(new Unwelcome(Facts(), reason.Text, reason.IsOtherCluster), Self);
@@ -198,7 +202,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         if (unwelcome.IsOtherCluster)
         {
             if (Address.TryParse(unwelcome.From.Address, out Address address) && _members.TryGetValue(address, out Member? member))
-                member.OtherCluster = unwelcome.From.ClusterId;
+                (member.OtherCluster, member.NamesThis) = (unwelcome.From.ClusterId, NamesThis(unwelcome.From));
             LeaveIfElsewhere();
             return;
         }
@@ -208,13 +212,22 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         if (order < 0 || (order == 0 && string.CompareOrdinal(self.Address, unwelcome.From.Address) > 0)) Refuse(unwelcome.Reason);
     }
 
+    private bool NamesThis(NodeFacts facts) => facts.Seeds.Contains($"{_setup.Self}", StringComparer.Ordinal);
+
+    /// <summary>
+    /// A node that was told to look for its cluster where another one is goes, and never one that others were told of by mistake: that is
+    /// whichever does not name the other as a seed node. Nobody goes while its cluster works; one that is alone always works.
+    /// </summary>
     private void LeaveIfElsewhere()
     {
-        if (AgeMs < _setup.Patience.TotalMilliseconds) return;
-        var others = _members.Values.Where(member => member.OtherCluster is not null).GroupBy(member => member.OtherCluster!).ToList();
-        if (others.MaxBy(cluster => cluster.Count()) is not { } largest) return;
+        if (AgeMs < _setup.Patience.TotalMilliseconds || (Identity.MetadataVoters.Count > 1 && _setup.IsLed())) return;
+        List<Member> strangers =
+            [.. _members.Where(member => _setup.Seeds.Contains(member.Key) && member.Value.OtherCluster is not null).Select(member => member.Value)];
+        if (strangers.GroupBy(member => member.OtherCluster!).MaxBy(cluster => cluster.Count()) is not { } largest) return;
         int own = 1 + _members.Values.Count(member => member.Facts is { IsFormed: true });
-        if (largest.Count() > own || (largest.Count() == own && own == 1 && string.CompareOrdinal(largest.Key, Identity.ClusterId) < 0))
+        if (largest.Any(member => !member.NamesThis)
+            || largest.Count() > own
+            || (largest.Count() == own && own == 1 && string.CompareOrdinal(largest.Key, Identity.ClusterId) < 0))
             Refuse($"the data directory belongs to cluster {Identity.ClusterId}, the nodes that it met to cluster {largest.Key}");
     }
 
@@ -302,6 +315,9 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
 
         /// <summary>The cluster that it belongs to when that is another one.</summary>
         public string? OtherCluster { get; set; }
+
+        /// <summary>Whether it was told to look for others at this node's address; known of nodes of other clusters.</summary>
+        public bool NamesThis { get; set; }
 
         /// <summary>The process that was told why it cannot be in this cluster.</summary>
         public Guid Refused { get; set; }

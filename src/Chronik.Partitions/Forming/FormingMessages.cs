@@ -27,6 +27,9 @@ internal sealed record NodeFacts(
     string ClusterId,
     IReadOnlyList<MetadataVoter> MetadataVoters)
 {
+    /// <summary>The addresses that it was told to look for others at, as text.</summary>
+    public IReadOnlyList<string> Seeds { get; init; } = [];
+
     /// <summary>Whether its directory belongs to a cluster.</summary>
     public bool IsFormed => ClusterId.Length > 0;
 }
@@ -98,6 +101,9 @@ internal sealed record FormingSetup(
 {
     /// <summary>Nodes that are there if anybody is. Without any this node is the first of its cluster.</summary>
     public IReadOnlyList<Address> Seeds { get; init; } = [];
+
+    /// <summary>Whether somebody leads the metadata of this node's cluster, as far as is known here.</summary>
+    public Func<bool> IsLed { get; init; } = () => false;
 
     /// <summary>What this node speaks.</summary>
     public ProtocolVersions Protocol { get; init; } = ProtocolVersions.Current;
