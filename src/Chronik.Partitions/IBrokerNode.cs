@@ -59,7 +59,7 @@ public interface IBrokerNode
 
     /// <summary>
     /// Changes the metadata, on whichever node leads it. Completes with one result for each item, once what was granted is committed,
-    /// applied here, and new partitions have leaders or the time is over. Fails with <see cref="TimeoutException"/> when no controller
+    /// applied here, and new partitions have leaders, or the time is over. Fails with <see cref="TimeoutException"/> when no controller
     /// could be reached or it did not answer, and with <see cref="MetadataAppendException"/> when it could not carry the change out or was
     /// lost; the change may still come true.
     /// </summary>

@@ -19,13 +19,14 @@ internal sealed class CommandRouter(
     Task<IActorRef> controller)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(1); // For an answer that is given when the time is over.
     private static readonly TimeSpan LossInterval = TimeSpan.FromMilliseconds(50);
 
     /// <summary>The node that leads the metadata, as far as is known here; none while nobody is known to.</summary>
     public NodeId Controller => locator.LeaderOf(GroupId.Metadata);
 
     /// <summary>
-    /// Changes the metadata. Completes once what was granted is committed, and applied on this node too.
+    /// Changes the metadata. Completes once what was granted is committed, and applied on this node too unless this node is late.
     /// </summary>
     /// <exception cref="MetadataAppendException">It was refused, or it is not known what became of it.</exception>
     /// <exception cref="TimeoutException">Nobody could be asked in time, or did not answer.</exception>
@@ -40,7 +41,8 @@ internal sealed class CommandRouter(
             switch (answer)
             {
                 case CommandDone done:
-                    await published.WaitForAsync(done.End, allowed + Replies.Timeout).ConfigureAwait(false);
+                    left = timeout - TimeProvider.System.GetElapsedTime(began);
+                    await AppliedAsync(done.End, (left > TimeSpan.Zero ? left : TimeSpan.Zero) + Grace).ConfigureAwait(false);
                     return done;
                 case CommandRefused { Error: not KafkaError.NotController } refused:
                     throw new MetadataAppendException(refused.Error, refused.Message);
@@ -48,6 +50,18 @@ internal sealed class CommandRouter(
 
             if (left <= Pause) throw new TimeoutException($"there was no controller for {timeout}");
             await Task.Delay(Pause).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>What is committed is so, whether this node has heard of it in time or not.</summary>
+    private async Task AppliedAsync(KafkaOffset end, TimeSpan timeout)
+    {
+        try
+        {
+            await published.WaitForAsync(end, timeout).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
         }
     }
 
@@ -76,13 +90,13 @@ internal sealed class CommandRouter(
             if (message is DescribeMetadataQuorum)
                 return new QuorumDescribed(await directory.Find(GroupId.Metadata)!.DescribeQuorumAsync().ConfigureAwait(false));
             IActorRef here = await controller.ConfigureAwait(false);
-            return await here.Ask<object>(message, timeout + Replies.Timeout).ConfigureAwait(false);
+            return await here.Ask<object>(message, timeout + Grace).ConfigureAwait(false);
         }
 
         if (!leader.IsSome && directory.Find(GroupId.Metadata)?.View.Failure is { } failure)
             return new CommandRefused(KafkaError.KafkaStorageError, failure);
         if (!leader.IsSome || !peers.IsAlive(leader) || others.Find(leader) is not { } peer) return null;
-        Task<object> answer = peer.Rpc.Ask<object>(message, timeout + Replies.Timeout);
+        Task<object> answer = peer.Rpc.Ask<object>(message, timeout + Grace);
         while (await Task.WhenAny(answer, Task.Delay(LossInterval)).ConfigureAwait(false) != answer)
         {
             if (peers.IsAlive(leader)) continue;
