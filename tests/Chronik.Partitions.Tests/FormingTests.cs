@@ -212,6 +212,29 @@ public sealed class FormingTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_node_that_says_too_little_of_itself_is_not_heard()
+    {
+        FormingNode node = _world.Start(1, expect: 1);
+        NodeFacts facts = new(new NodeId(2), Guid.NewGuid(), Guid.NewGuid(), null!, ProtocolVersions.Current, 1, 0, null!, null!);
+        node.Forming.Tell(new Hello(facts));
+        node.Forming.Tell(new Propose(facts, null!, null!));
+        node.Forming.Tell(new Formed(null!, null!));
+        _world.Introduce(node);
+        await FormingWorld.FormedAsync(node);
+        Assert.Equal([1], node.Founders);
+    }
+
+    [Fact]
+    public async Task A_node_whose_folder_cannot_be_made_part_of_the_cluster_says_so()
+    {
+        FormingNode node = _world.Start(1, expect: 1);
+        node.Disk.Fault = (_, _, _) => new IOException("injected");
+        _world.Introduce(node);
+        Assert.Contains("injected", await node.Refused.Task.WaitAsync(NodeFixture.Patience), StringComparison.Ordinal);
+        node.Disk.Fault = null;
+    }
+
+    [Fact]
     public async Task Nodes_that_were_told_to_wait_for_different_numbers_say_so()
     {
         FormingNode first = _world.Start(1, expect: 2);

@@ -70,6 +70,7 @@ internal sealed partial class FormingActor
         _proposed = null;
         if (Identity.IsFormed) return;
         Join(complete.Message.ClusterId, complete.Message.MetadataVoters);
+        if (_isRefused) return;
         foreach (Address address in _members.Keys)
             Tell(address, new Formed(complete.Message.ClusterId, complete.Message.MetadataVoters));
     }

@@ -42,7 +42,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         _partitions = partitions;
         _began = setup.Node.Time.GetTimestamp();
         _progressAt = _began;
-        Receive<object>(_ => _isRefused, _ => { });
+        Receive<object>(message => _isRefused || IsGarbled(message), _ => { });
         Receive<MemberSeen>(seen => Greet(seen.Address));
         Receive<MemberUnreachable>(lost => Miss(lost.Address));
         Receive<MemberGone>(gone =>
@@ -78,6 +78,24 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         Timers.StartPeriodicTimer(nameof(GreetAgain), GreetAgain.Instance, _setup.GreetInterval);
         if (Identity.IsFormed) Begin();
     }
+
+    /// <summary>Made anew after a failure it knows nobody: who is there is told once more.</summary>
+    protected override void PostRestart(Exception reason)
+    {
+        base.PostRestart(reason);
+        Context.ActorSelection($"../{MembershipActor.Name}").Tell(TellMembers.Instance);
+    }
+
+    /// <summary>Whether a node says too little of itself, whatever it is.</summary>
+    private static bool IsGarbled(object message) => message switch
+    {
+        Hello hello => hello.From is not { IsWhole: true },
+        Welcome welcome => welcome.From is not { IsWhole: true },
+        Unwelcome unwelcome => unwelcome is not { From.IsWhole: true, Reason: not null },
+        Propose propose => propose is not { From.IsWhole: true, ClusterId.Length: > 0, MetadataVoters.Count: > 0 },
+        Formed formed => formed is not { ClusterId.Length: > 0, MetadataVoters.Count: > 0 },
+        _ => false,
+    };
 
     private NodeFacts Facts() => new(
         Identity.NodeId, Identity.DirectoryId, _setup.Incarnation, _setup.Self.ToString(), _setup.Protocol, _setup.Expect, AgeMs,
@@ -165,6 +183,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         member.Facts = facts;
         member.OtherCluster = null;
         if (facts.IsFormed && !Identity.IsFormed) Join(facts.ClusterId, facts.MetadataVoters);
+        if (_isRefused) return false;
         if (facts.IsFormed && Identity.IsFormed) Connect(address, member);
         else Found();
         return true;
@@ -241,7 +260,16 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
     /// <summary>The directory belongs to a cluster from now on.</summary>
     private void Join(string clusterId, IReadOnlyList<MetadataVoter> metadataVoters)
     {
-        _setup.Node.Storage.Form(clusterId, metadataVoters);
+        try
+        {
+            _setup.Node.Storage.Form(clusterId, metadataVoters);
+        }
+        catch (Exception failure)
+        {
+            Refuse($"the data directory cannot be made part of cluster {clusterId}: {failure.Message}");
+            return;
+        }
+
         _logger.Info("this node belongs to cluster {0} now, which was formed of nodes {1}", clusterId,
             string.Join(", ", metadataVoters.Select(voter => voter.Id)));
         _promised = null;

@@ -30,6 +30,9 @@ internal sealed record NodeFacts(
     /// <summary>The addresses that it was told to look for others at, as text.</summary>
     public IReadOnlyList<string> Seeds { get; init; } = [];
 
+    /// <summary>Whether all is there that every version says; what another node writes may lack anything.</summary>
+    public bool IsWhole => Address is not null && ClusterId is not null && MetadataVoters is not null && Seeds is not null;
+
     /// <summary>Whether its directory belongs to a cluster.</summary>
     public bool IsFormed => ClusterId.Length > 0;
 }
@@ -68,6 +71,12 @@ internal sealed record Formed(string ClusterId, IReadOnlyList<MetadataVoter> Met
 /// it is a member itself, and comes after those of all that were there before.
 /// </summary>
 internal sealed record MemberSeen(Address Address);
+
+/// <summary>To /user/chronik/membership, from forming: say once more who is there.</summary>
+internal sealed class TellMembers
+{
+    public static readonly TellMembers Instance = new();
+}
 
 /// <summary>To forming: nothing is heard of a member at present.</summary>
 internal sealed record MemberUnreachable(Address Address);

@@ -8,6 +8,7 @@ namespace Chronik.Partitions.Forming;
 /// <remarks>
 /// <code>
 ///   Akka.Cluster - member and reachability events --> membership -- MemberSeen, MemberUnreachable, MemberGone --> forming
+///   forming -- TellMembers -------------------------> membership
 ///   Akka.Remote -- DisassociatedEvent --------------> membership -- AssociationLost -----------------------------> forming
 /// </code>
 /// A node that has no seed nodes is the first member of a cluster of its own. When this node itself has joined, forming hears of all others first and of this node last: from then on it knows everybody that was
@@ -45,6 +46,7 @@ internal sealed class MembershipActor : ReceiveActor
         });
         Receive<ClusterEvent.UnreachableMember>(lost => forming.Tell(new MemberUnreachable(lost.Member.Address)));
         Receive<ClusterEvent.ReachableMember>(found => Seen(found.Member));
+        Receive<TellMembers>(_ => _cluster.SendCurrentClusterState(Self));
         Receive<DisassociatedEvent>(lost => forming.Tell(new AssociationLost(lost.RemoteAddress)));
 
         void Seen(Member member)
