@@ -71,8 +71,8 @@ internal sealed partial class FormingActor
         if (Identity.IsFormed) return;
         Join(complete.Message.ClusterId, complete.Message.MetadataVoters);
         if (_isRefused) return;
-        foreach (Address address in _members.Keys)
-            Tell(address, new Formed(complete.Message.ClusterId, complete.Message.MetadataVoters));
+        foreach ((Address address, Member member) in _members)
+            if (member.Facts is not null) Tell(address, new Formed(complete.Message.ClusterId, complete.Message.MetadataVoters));
     }
 
     private void Withdraw(Withdrawn withdrawn)
