@@ -47,5 +47,7 @@ internal static class CommittedRecords
     }
 }
 
-/// <summary>To a replica, from whoever reads its log: bytes in it are not what they were. It stops, and is filled again by its peers.</summary>
+/// <summary>
+/// To a replica, from whoever reads its log: bytes in it are not what they were. It stops, and is filled again by its peers.
+/// </summary>
 internal sealed record LogDamaged(string Reason);

@@ -240,8 +240,9 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
     private void LeaveIfElsewhere()
     {
         if (AgeMs < _setup.Patience.TotalMilliseconds || (Identity.MetadataVoters.Count > 1 && _setup.IsLed())) return;
-        List<Member> strangers =
-            [.. _members.Where(member => _setup.Seeds.Contains(member.Key) && member.Value.OtherCluster is not null).Select(member => member.Value)];
+        IEnumerable<Member> strangers = _members
+            .Where(member => _setup.Seeds.Contains(member.Key) && member.Value.OtherCluster is not null)
+            .Select(member => member.Value);
         if (strangers.GroupBy(member => member.OtherCluster!).MaxBy(cluster => cluster.Count()) is not { } largest) return;
         int own = 1 + _members.Values.Count(member => member.Facts is { IsFormed: true });
         if (largest.Any(member => !member.NamesThis)

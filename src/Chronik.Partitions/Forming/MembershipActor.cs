@@ -11,8 +11,8 @@ namespace Chronik.Partitions.Forming;
 ///   forming -- TellMembers -------------------------> membership
 ///   Akka.Remote -- DisassociatedEvent --------------> membership -- AssociationLost -----------------------------> forming
 /// </code>
-/// A node that has no seed nodes is the first member of a cluster of its own. When this node itself has joined, forming hears of all others first and of this node last: from then on it knows everybody that was
-/// there before it.
+/// A node that has no seed nodes is the first member of a cluster of its own. When this node itself has joined, forming hears of all others
+/// first and of this node last: from then on it knows everybody that was there before it.
 /// </remarks>
 internal sealed class MembershipActor : ReceiveActor
 {
