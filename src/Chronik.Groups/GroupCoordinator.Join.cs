@@ -63,8 +63,8 @@ public sealed partial class GroupCoordinator
         else Rejoin(group, join);
     }
 
-    /// <summary>
-    /// While a rebalance collects joins, only those that wait count, so that of a group that is too large the last to come are left out.
+    /// <summary> While a rebalance collects joins, only those that wait count, so that of a group that is too large the last to come are
+    /// left out.
     /// </summary>
     private bool HasRoom(Group group, string memberId) => group.State switch
     {
@@ -300,8 +300,8 @@ public sealed partial class GroupCoordinator
             Origin = input.Origin;
             Parked = new ParkedRequest(input.Token!, input.Version);
 
-            // Version 0 has no rebalance timeout; the session timeout served as both. Some clients of later versions leave it at zero, which
-            // nobody could keep.
+            // Version 0 has no rebalance timeout; the session timeout served as both. Some clients of later versions leave it at zero,
+            // which nobody could keep.
             RebalanceTimeoutMs = input.Version == 0 || request.RebalanceTimeoutMs <= 0
                 ? request.SessionTimeoutMs
                 : Math.Min(request.RebalanceTimeoutMs, limits.RebalanceTimeoutMaxMs);

@@ -39,7 +39,8 @@ internal sealed class NodeActor : ReceiveActor
         if (setup.Forming is { } how)
         {
             IActorRef forming = Context.ActorOf(Props.Create(() => new FormingActor(how, partitions)), FormingActor.Name);
-            if (how.HasMembership) Context.ActorOf(Props.Create(() => new MembershipActor(forming, how.Seeds.Count == 0)), MembershipActor.Name);
+            if (how.HasMembership)
+                Context.ActorOf(Props.Create(() => new MembershipActor(forming, how.Seeds.Count == 0)), MembershipActor.Name);
         }
 
         Context.Watch(partitions);

@@ -4,9 +4,8 @@ using Chronik.Partitions.Replicas;
 
 namespace Chronik.Partitions;
 
-/// <summary>
-/// The handle of a replica that this node hosts: its published view, its waiting readers and its actor. Thread-safe; stays valid, and
-/// shows a view that serves nothing, after the replica is gone.
+/// <summary> The handle of a replica that this node hosts: its published view, its waiting readers and its actor. Thread-safe; stays
+/// valid, and shows a view that serves nothing, after the replica is gone.
 /// </summary>
 public sealed class Partition
 {
@@ -30,9 +29,8 @@ public sealed class Partition
     /// <summary>The replica's actor.</summary>
     public IActorRef Replica { get; }
 
-    /// <summary>
-    /// What the replica shows at this moment. It does not show itself as the leader unless a majority let it believe so until now: what it
-    /// knows to be committed may be old.
+    /// <summary> What the replica shows at this moment. It does not show itself as the leader unless a majority let it believe so until
+    /// now: what it knows to be committed may be old.
     /// </summary>
     public PartitionView View => Shown(_view);
 
@@ -52,9 +50,8 @@ public sealed class Partition
         Replica.Tell(request, ActorRefs.NoSender);
     }
 
-    /// <summary>
-    /// Makes every record before <paramref name="before"/> unreadable, for good; <see cref="KafkaOffset.Unknown"/> stands for the high
-    /// watermark (KIP-107). Completes when that would survive a crash.
+    /// <summary> Makes every record before <paramref name="before"/> unreadable, for good; <see cref="KafkaOffset.Unknown"/> stands for
+    /// the high watermark (KIP-107). Completes when that would survive a crash.
     /// </summary>
     public Task<DeleteRecordsResult> DeleteRecordsAsync(KafkaOffset before) =>
         Replica.Ask<DeleteRecordsResult>(new DeleteRecords(before), Replies.Timeout);
@@ -63,8 +60,7 @@ public sealed class Partition
     public Task<IReadOnlyList<ProducerSummary>> DescribeProducersAsync() =>
         Replica.Ask<IReadOnlyList<ProducerSummary>>(DescribeProducers.Instance, Replies.Timeout);
 
-    /// <summary>
-    /// How the partition's group stands (KIP-595, DescribeQuorum); only the leader's answer names what the others hold.
+    /// <summary> How the partition's group stands (KIP-595, DescribeQuorum); only the leader's answer names what the others hold.
     /// </summary>
     public Task<QuorumState> DescribeQuorumAsync() => Replica.Ask<QuorumState>(DescribeQuorum.Instance, Replies.Timeout);
 
@@ -101,7 +97,11 @@ public sealed record ProducerSummary(long ProducerId, short ProducerEpoch, int L
 /// <param name="Voters">Who votes.</param>
 /// <param name="Observers">Who only listens.</param>
 public sealed record QuorumState(
-    NodeId Leader, LeaderEpoch Epoch, KafkaOffset HighWatermark, IReadOnlyList<QuorumReplica> Voters, IReadOnlyList<QuorumReplica> Observers);
+    NodeId Leader,
+    LeaderEpoch Epoch,
+    KafkaOffset HighWatermark,
+    IReadOnlyList<QuorumReplica> Voters,
+    IReadOnlyList<QuorumReplica> Observers);
 
 /// <summary>One member of a Raft group.</summary>
 /// <param name="Node">Its node.</param>

@@ -4,9 +4,8 @@ using Chronik.Raft;
 
 namespace Chronik.Partitions;
 
-/// <summary>
-/// The one clock of a node's Raft groups: it tells <see cref="Tick"/> to the groups that are awake, and stands still while none is.
-/// A group wakes when it needs time to pass (it has no leader) and sleeps again as soon as it does not. Thread-safe.
+/// <summary> The one clock of a node's Raft groups: it tells <see cref="Tick"/> to the groups that are awake, and stands still while none
+/// is. A group wakes when it needs time to pass (it has no leader) and sleeps again as soon as it does not. Thread-safe.
 /// </summary>
 internal sealed class Ticker : IDisposable
 {
@@ -20,7 +19,8 @@ internal sealed class Ticker : IDisposable
     public Ticker(TimeProvider time, TimeSpan interval)
     {
         Interval = interval;
-        LeaseTimestamps = (long)(interval.TotalSeconds * new RaftOptions { Self = NodeId.None }.ElectionTimeoutTicks * Caution * time.TimestampFrequency);
+        int ticks = new RaftOptions { Self = NodeId.None }.ElectionTimeoutTicks;
+        LeaseTimestamps = (long)(interval.TotalSeconds * ticks * Caution * time.TimestampFrequency);
         _timer = time.CreateTimer(static state => ((Ticker)state!).TellTick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 

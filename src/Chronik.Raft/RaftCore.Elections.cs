@@ -66,7 +66,11 @@ public sealed partial class RaftCore
             if (voter == _self) continue;
             _effects.Messages.Add(new RaftMessage
             {
-                Kind = MessageKind.ReadIndex, From = _self, To = voter, Term = Term, Round = _question,
+                Kind = MessageKind.ReadIndex,
+                From = _self,
+                To = voter,
+                Term = Term,
+                Round = _question,
             });
         }
     }

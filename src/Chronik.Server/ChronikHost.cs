@@ -17,8 +17,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Chronik.Server;
 
-/// <summary>
-/// One node within this process: the executable is a host and a command line, and a test or an application may host one, too.
+/// <summary> One node within this process: the executable is a host and a command line, and a test or an application may host one, too.
 /// </summary>
 /// <remarks>
 /// The order of a start is what makes a refused start harmless: the ports are bound first, then the storage is opened, which refuses a
@@ -60,7 +59,9 @@ public sealed class ChronikHost : IAsyncDisposable
 
     /// <summary>The port that was really taken for other nodes; null for a node that is alone.</summary>
     public int? AkkaPort =>
-        _options.Cluster is null ? null : ((ExtendedActorSystem)_app!.Services.GetRequiredService<ActorSystem>()).Provider.DefaultAddress.Port;
+        _options.Cluster is null
+            ? null
+            : ((ExtendedActorSystem)_app!.Services.GetRequiredService<ActorSystem>()).Provider.DefaultAddress.Port;
 
     /// <summary>The node; null until the storage is open.</summary>
     public IBrokerNode? Node => _node;
@@ -79,8 +80,7 @@ public sealed class ChronikHost : IAsyncDisposable
         }
     }
 
-    /// <summary>
-    /// Starts a node and returns once its ports are bound and its storage is open. <see cref="Ready"/> completes when it serves.
+    /// <summary> Starts a node and returns once its ports are bound and its storage is open. <see cref="Ready"/> completes when it serves.
     /// </summary>
     /// <param name="options">Everything it is told.</param>
     /// <param name="progress">Where it says how a long recovery gets on, and what else an operator should read.</param>

@@ -31,11 +31,15 @@ public sealed partial class ConfigurationReferenceTests
     [Fact]
     public void The_examples_name_only_keys_of_the_reference()
     {
+        // Some of Kafka's own keys are only named there, in the comment on chronik.broker.
         var known = Keys().Select(k => k.Name).ToHashSet();
+        var reference = Repository.Read(Reference);
+        bool IsNamed(string key) =>
+            key.StartsWith("chronik.broker.", StringComparison.Ordinal) && reference.Contains(key["chronik.broker.".Length..]);
         var wrong = from file in Repository.Files("hocon", ".conf")
                     where file != Reference
                     from key in Parse(file)
-                    where !known.Contains(key.Name) && !key.Name.StartsWith("akka.", StringComparison.Ordinal)
+                    where !known.Contains(key.Name) && !IsNamed(key.Name) && !key.Name.StartsWith("akka.", StringComparison.Ordinal)
                     select $"{file}: {key.Name}";
         Repository.Empty(wrong, "Keys that do not exist:");
     }

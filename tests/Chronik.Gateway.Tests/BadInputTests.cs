@@ -6,8 +6,8 @@ using Chronik.Protocol.Messages;
 
 namespace Chronik.Gateway.Tests;
 
-/// <summary>
-/// Whatever a client sends costs it its answer or its connection; another client on the same server goes on, and all memory comes back.
+/// <summary> Whatever a client sends costs it its answer or its connection; another client on the same server goes on, and all memory
+/// comes back.
 /// </summary>
 public sealed class BadInputTests
 {
@@ -323,7 +323,12 @@ public sealed class BadInputTests
     public async Task A_client_that_reads_its_large_answers_is_served_while_others_hold_the_memory()
     {
         await using GatewayHost host = await GatewayHost.StartAsync(
-            new GatewayLimits { MaxAnswerMemory = 8 << 20, AnswerMemoryGrace = TimeSpan.Zero, RequestMemoryPatience = TimeSpan.FromHours(1) });
+            new GatewayLimits
+            {
+                MaxAnswerMemory = 8 << 20,
+                AnswerMemoryGrace = TimeSpan.Zero,
+                RequestMemoryPatience = TimeSpan.FromHours(1),
+            });
         host.Node.CreateTopic("t");
         var attackers = new List<KafkaClient>();
         for (int i = 0; i < 6; i++)

@@ -51,7 +51,8 @@ public sealed class EpochHistoryTests
     {
         ProducerStates producers = new(maxProducers: 1);
         Membership members = new([new NodeId(1), new NodeId(2), new NodeId(3)], learners: [new NodeId(4)]);
-        (Membership? restoredMembers, EpochHistory restored) = ReplicaState.Read(ReplicaState.Write(members, History, producers), producers);
+        (Membership? restoredMembers, EpochHistory restored) =
+            ReplicaState.Read(ReplicaState.Write(members, History, producers), producers);
         Assert.Equal(members, restoredMembers);
         Assert.Equal(History.Starts.AsEnumerable(), restored.Starts);
         Assert.Equal(Epoch(5), restored.EpochAt(At(149)));

@@ -115,7 +115,8 @@ public class GroupCoordinatorActorTests
 
     private static async Task<IActorRef> CoordinatorAsync(NodeFixture node, Partition partition, string name, long cutBytes)
     {
-        var context = new NodeContext(node.Node.Id, node.Storage, node.Buffers, TimeProvider.System, null!, new PartitionLimits(), null!, null!);
+        var context = new NodeContext(
+            node.Node.Id, node.Storage, node.Buffers, TimeProvider.System, null!, new PartitionLimits(), null!, null!);
         return await node.Node.ActorOfAsync(GroupCoordinatorActor.Props(context, partition, new GroupLimits(), cutBytes), name);
     }
 

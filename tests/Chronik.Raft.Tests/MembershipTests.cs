@@ -170,8 +170,12 @@ public sealed class MembershipTests
         Member member = new(new RaftOptions { Self = new NodeId(4) }, Membership.Empty);
         member.Step(RaftInput.Receive(new RaftMessage
         {
-            Kind = MessageKind.Vote, From = new NodeId(1), To = new NodeId(4), Term = new Term(3),
-            Index = new LogIndex(1), LogTerm = new Term(1),
+            Kind = MessageKind.Vote,
+            From = new NodeId(1),
+            To = new NodeId(4),
+            Term = new Term(3),
+            Index = new LogIndex(1),
+            LogTerm = new Term(1),
         }));
         member.FinishAllWrites();
         Assert.False(Assert.Single(member.Outbox).Has(MessageFlags.Rejected));
@@ -187,8 +191,12 @@ public sealed class MembershipTests
         network[3].Wipe();
         network[3].Step(RaftInput.Receive(new RaftMessage
         {
-            Kind = MessageKind.Vote, From = new NodeId(2), To = new NodeId(3), Term = new Term(8),
-            Index = new LogIndex(9), LogTerm = new Term(7),
+            Kind = MessageKind.Vote,
+            From = new NodeId(2),
+            To = new NodeId(3),
+            Term = new Term(8),
+            Index = new LogIndex(9),
+            LogTerm = new Term(7),
         }));
         network[3].FinishAllWrites();
         Assert.True(Assert.Single(network[3].Outbox).Has(MessageFlags.Rejected));

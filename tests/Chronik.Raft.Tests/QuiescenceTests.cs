@@ -147,7 +147,11 @@ public sealed class QuiescenceTests
         Member leader = network.Leader!;
         leader.Step(RaftInput.Receive(new RaftMessage
         {
-            Kind = MessageKind.HeartbeatReply, From = new NodeId(2), To = leader.Id, Term = leader.Core.Term, Round = 1,
+            Kind = MessageKind.HeartbeatReply,
+            From = new NodeId(2),
+            To = leader.Id,
+            Term = leader.Core.Term,
+            Round = 1,
         }));
         Assert.True(leader.Core.IsAsleep);
     }

@@ -91,7 +91,7 @@ public sealed class QuorumTests
         Assert.Equal((3, 2UL), (quorum.Match.Value, quorum.Round));
     }
 
-    private static long Held(Progress[] members) => 
+    private static long Held(Progress[] members) =>
         Enumerable.Range(0, 6).Where(i => members.Count(m => m.Match.Value >= i) * 2 > members.Length).Max();
 
     private static bool Wins(Progress[] members) => members.Count(m => m.Vote == true) * 2 > members.Length;

@@ -142,7 +142,10 @@ public sealed class ReadingTests
         leader.Step(RaftInput.ReadIndex(1));
         leader.Step(RaftInput.Receive(new RaftMessage
         {
-            Kind = MessageKind.HeartbeatReply, From = new NodeId(2), To = leader.Id, Term = new Term(9),
+            Kind = MessageKind.HeartbeatReply,
+            From = new NodeId(2),
+            To = leader.Id,
+            Term = new Term(9),
         }));
         Assert.Equal([1UL], leader.ReadsRefused);
     }

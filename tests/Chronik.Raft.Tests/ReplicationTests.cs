@@ -194,7 +194,12 @@ public sealed class ReplicationTests
         follower.FinishAllWrites();
         RaftMessage heartbeat = new()
         {
-            Kind = MessageKind.Heartbeat, From = new NodeId(2), To = new NodeId(3), Term = new Term(2), Commit = new LogIndex(2), Round = 1,
+            Kind = MessageKind.Heartbeat,
+            From = new NodeId(2),
+            To = new NodeId(3),
+            Term = new Term(2),
+            Commit = new LogIndex(2),
+            Round = 1,
         };
         follower.Step(RaftInput.Receive(heartbeat));
         Assert.Equal(LogIndex.Zero, follower.Core.CommitIndex);

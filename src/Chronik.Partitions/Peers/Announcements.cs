@@ -3,8 +3,7 @@ using Chronik.Model;
 
 namespace Chronik.Partitions.Peers;
 
-/// <summary>
-/// Which groups this node leads, numbered by change, so that each peer can be told what it has not heard yet. Thread-safe.
+/// <summary> Which groups this node leads, numbered by change, so that each peer can be told what it has not heard yet. Thread-safe.
 /// </summary>
 internal sealed class Announcements
 {
@@ -86,7 +85,8 @@ internal sealed record LeaderChanges(long From, long Through, ImmutableArray<Ann
 
     public FrameRecord Kind => FrameRecord.Leaders;
 
-    public int Bytes => (2 * sizeof(long)) + sizeof(int) + Changes.Sum(c => BytesWithoutIsr + ((c.Location?.Isr.Length ?? 0) * sizeof(int)));
+    public int Bytes =>
+        (2 * sizeof(long)) + sizeof(int) + Changes.Sum(c => BytesWithoutIsr + ((c.Location?.Isr.Length ?? 0) * sizeof(int)));
 
     public void Write(ref FrameWriter writer)
     {

@@ -8,8 +8,8 @@ using Chronik.Storage;
 
 namespace Chronik.Partitions.Replicas;
 
-/// <summary>
-/// Snapshots: sent to members that are too far behind, and received. What is committed is the same everywhere, so the receiver keeps what it
+/// <summary> Snapshots: sent to members that are too far behind, and received. What is committed is the same everywhere, so the receiver
+/// keeps what it
 /// has and gets only what lies past its own end.
 /// </summary>
 internal sealed partial class ReplicaActor : IWithTimers
@@ -202,7 +202,8 @@ internal sealed partial class ReplicaActor : IWithTimers
     /// <summary>Once the disk has forgotten what contradicts the snapshot, the snapshot may become durable.</summary>
     private void MakeSnapshotDurable()
     {
-        if (_receiving is not { Install: { } install, IsBeingMadeDurable: false } receiving || receiving.InstallAfter > _durableWrite) return;
+        if (_receiving is not { Install: { } install, IsBeingMadeDurable: false } receiving) return;
+        if (receiving.InstallAfter > _durableWrite) return;
         receiving.IsBeingMadeDurable = true;
         SnapshotPoint point = install.Point;
         Checkpoint checkpoint = new(point.Index, point.Term, point.NextOffset, _log.LogStartOffset, _core.HardState, install.State);

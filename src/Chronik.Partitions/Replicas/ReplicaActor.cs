@@ -8,8 +8,7 @@ using Chronik.Storage;
 
 namespace Chronik.Partitions.Replicas;
 
-/// <summary>
-/// One replica of one partition: the Raft core, the log of committed batches and the state of idempotent producers.
+/// <summary> One replica of one partition: the Raft core, the log of committed batches and the state of idempotent producers.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -94,7 +93,8 @@ internal sealed partial class ReplicaActor : UntypedActor
 
         _lease = new LeaderLease(node.Peers);
         _partition = new Partition(spec.Name, spec.Group, _self, View(), _lease);
-        if (spec.IsRecovering) _logger.Warning("{0} has lost what it held here: it is filled again, and votes when it has everything", spec.Name);
+        if (spec.IsRecovering)
+            _logger.Warning("{0} has lost what it held here: it is filled again, and votes when it has everything", spec.Name);
         spec.Started(_partition);
     }
 

@@ -19,7 +19,8 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
 {
     private const int ChunkBytes = 256 << 10;
     private const int SilencesAllowed = 40;
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250); // The member's replica may start a little later than its node.
+    // The member's replica may start a little later than its node.
+    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(250);
 
     private readonly ILoggingAdapter _logger = Context.GetLogger();
     private readonly SnapshotTransfer _transfer;

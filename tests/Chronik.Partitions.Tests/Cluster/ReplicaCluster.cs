@@ -167,7 +167,8 @@ internal sealed class ReplicaCluster : IAsyncDisposable
         {
             await NodeFixture.UntilAsync(() => node.Find(Group)!.View.HighWatermark >= end);
             node.Find(Group)!.Replica.Tell(WriteCheckpoint.Instance, Akka.Actor.ActorRefs.NoSender);
-            await NodeFixture.UntilAsync(() => !node.Storage.Wal.TryReadEntry(Group, new LogIndex(1), out LogEntry entry) || !Release(entry));
+            await NodeFixture.UntilAsync(
+                () => !node.Storage.Wal.TryReadEntry(Group, new LogIndex(1), out LogEntry entry) || !Release(entry));
         }
 
         static bool Release(LogEntry entry)

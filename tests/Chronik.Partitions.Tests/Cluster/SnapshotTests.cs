@@ -168,7 +168,12 @@ public sealed class SnapshotTests
 
             SnapshotMessage message = new()
             {
-                Group = cluster.Group, Part = part, From = leader, Transfer = transfer, Point = point, Payload = payload,
+                Group = cluster.Group,
+                Part = part,
+                From = leader,
+                Transfer = transfer,
+                Point = point,
+                Payload = payload,
             };
             cluster.At(follower).Replica.Tell(message, Akka.Actor.ActorRefs.NoSender);
         }
