@@ -157,7 +157,7 @@ internal sealed class Segment
     public BatchHeader HeaderAt(long position, long end)
     {
         Span<byte> bytes = stackalloc byte[RecordBatchView.HeaderSize];
-        int read = Log.Read(bytes, position);
+        int read = position < 0 ? 0 : Log.Read(bytes, position); // A damaged index may say anything.
         if (!BatchHeader.TryRead(bytes[..read], out BatchHeader header) || position + header.Bytes > end)
             throw new StorageException($"{LogPath} is damaged at position {position}: there is no batch") { IsDamage = true };
         return header;
