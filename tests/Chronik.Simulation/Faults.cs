@@ -49,6 +49,17 @@ internal sealed class Faults(Simulation sim, SimRandom random)
         return true;
     }
 
+    /// <summary>A node has told a candidate that it votes for it.</summary>
+    public void Voted(Node node)
+    {
+        if (_stopped || !random.Chance(sim.Parameters.VoterCrashes)) return;
+        node.Plan(random.Between(0, 2_000), () =>
+        {
+            node.Crash(CrashKind.Kill);
+            sim.RestartLater(node, random.Between(0, 20_000));
+        });
+    }
+
     private bool IsVoter(Node node, int group)
     {
         NodeId id = new(node.Id);

@@ -102,6 +102,9 @@ internal sealed record Parameters
 
     public long CheckpointEvery { get; init; }
 
+    /// <summary>How likely a node crashes right after it has voted, and is back before the election is over.</summary>
+    public double VoterCrashes { get; init; }
+
     public long DownMax { get; init; } = 3_000_000;
 
     public long PartitionMax { get; init; } = 4_000_000;
@@ -174,6 +177,7 @@ internal sealed record Parameters
             MembershipEvery = Maybe(0.35, 1_000_000, 8_000_000),
             TransferEvery = Maybe(0.35, 1_000_000, 8_000_000),
             CheckpointEvery = Maybe(0.5, 200_000, 4_000_000),
+            VoterCrashes = random.Chance(0.3) ? 0.2 : 0,
             DownMax = random.Logarithmic(200_000, 8_000_000),
             PartitionMax = random.Logarithmic(500_000, 8_000_000),
             PauseMax = random.Logarithmic(200_000, 5_000_000),

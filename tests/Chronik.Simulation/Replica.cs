@@ -270,6 +270,7 @@ internal sealed partial class Replica : IWalCompletion
                 break;
             case MessageKind.VoteReply when !message.Has(MessageFlags.Rejected):
                 _check.Votes(_node.Id, message.Term, message.To.Value);
+                _sim.Faults.Voted(_node);
                 break;
         }
     }
