@@ -27,7 +27,7 @@ public sealed record RaftOptions
     /// After how many ticks without work a group sleeps: no ticks, no heartbeats, until something happens. 0: never. The shell must then
     /// report lost nodes (<see cref="RaftInput.PeerLost"/>), since a sleeping group does not notice.
     /// </summary>
-    public int QuiesceTicks { get; init; } = 100;
+    public int QuiesceTicks { get; init; } = 20;
 
     /// <summary>How many appends may be on their way to one follower.</summary>
     public int InflightMessages { get; init; } = 32;
