@@ -129,15 +129,14 @@ public sealed partial class Wal
     /// Reads the payload of an entry whose write has completed and which no checkpoint covers, with one reference for the caller.
     /// </summary>
     /// <exception cref="StorageException">There is no such entry, or its bytes are damaged.</exception>
-    public BufferSlice Read(GroupId group, LogIndex index) => ReadEntry(group, index).Payload;
-
-    /// <summary>The same with all that belongs to the entry, for a peer that lacks it.</summary>
-    /// <exception cref="StorageException">There is no such entry, or its bytes are damaged.</exception>
-    public LogEntry ReadEntry(GroupId group, LogIndex index) => TryReadEntry(group, index, out LogEntry entry)
-        ? entry
+    public BufferSlice Read(GroupId group, LogIndex index) => TryReadEntry(group, index, out LogEntry entry)
+        ? entry.Payload
         : throw new StorageException($"the WAL has no entry {index} of group {group}");
 
-    /// <summary>The same; false when the entry's write has not completed, or a checkpoint covers it.</summary>
+    /// <summary>
+    /// The same with all that belongs to the entry, for a peer that lacks it; false when the entry's write has not completed, or a
+    /// checkpoint covers it.
+    /// </summary>
     /// <exception cref="StorageException">Its bytes are damaged.</exception>
     public bool TryReadEntry(GroupId group, LogIndex index, out LogEntry entry)
     {
