@@ -63,15 +63,7 @@ public sealed partial class RaftCore
         _question++;
         foreach (NodeId voter in Membership.Voters)
         {
-            if (voter == _self) continue;
-            _effects.Messages.Add(new RaftMessage
-            {
-                Kind = MessageKind.ReadIndex,
-                From = _self,
-                To = voter,
-                Term = Term,
-                Round = _question,
-            });
+            if (voter != _self) SendQuestion(voter);
         }
     }
 

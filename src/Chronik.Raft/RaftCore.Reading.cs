@@ -121,15 +121,17 @@ public sealed partial class RaftCore
         _waitingReads.Clear();
         _question++;
         _askedAt = _now;
-        _effects.Messages.Add(new RaftMessage
-        {
-            Kind = MessageKind.ReadIndex,
-            From = _self,
-            To = Leader,
-            Term = Term,
-            Round = _question,
-        });
+        SendQuestion(Leader);
     }
+
+    private void SendQuestion(NodeId to) => _effects.Messages.Add(new RaftMessage
+    {
+        Kind = MessageKind.ReadIndex,
+        From = _self,
+        To = to,
+        Term = Term,
+        Round = _question,
+    });
 
     /// <summary>There is another leader, maybe this member itself: whatever was asked is asked anew.</summary>
     private void AskAgain()
