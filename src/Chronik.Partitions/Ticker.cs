@@ -1,16 +1,16 @@
 using Akka.Actor;
 using Chronik.Model;
+using Chronik.Partitions.Replicas;
 using Chronik.Raft;
 
 namespace Chronik.Partitions;
 
-/// <summary> The one clock of a node's Raft groups: it tells <see cref="Tick"/> to the groups that are awake, and stands still while none
-/// is. A group wakes when it needs time to pass (it has no leader) and sleeps again as soon as it does not. Thread-safe.
+/// <summary>
+/// The one clock of a node's Raft groups: it tells <see cref="Tick"/> to the groups that are awake, and stands still while none is. A
+/// group wakes when it needs time to pass (it has no leader) and sleeps again as soon as it does not. Thread-safe.
 /// </summary>
 internal sealed class Ticker : IDisposable
 {
-    private const double Caution = 0.8; // Timers may be late in another node's favour, and clocks run at different speeds.
-
     private readonly object _gate = new();
     private readonly HashSet<IActorRef> _awake = [];
     private readonly ITimer _timer;
@@ -20,7 +20,7 @@ internal sealed class Ticker : IDisposable
     {
         Interval = interval;
         int ticks = new RaftOptions { Self = NodeId.None }.ElectionTimeoutTicks;
-        LeaseTimestamps = (long)(interval.TotalSeconds * ticks * Caution * time.TimestampFrequency);
+        LeaseTimestamps = (long)(interval.TotalSeconds * ticks * LeaderLease.Caution * time.TimestampFrequency);
         _timer = time.CreateTimer(static state => ((Ticker)state!).TellTick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 

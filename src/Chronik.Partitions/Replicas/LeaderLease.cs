@@ -15,7 +15,11 @@ namespace Chronik.Partitions.Replicas;
 /// </remarks>
 internal sealed class LeaderLease(PeerHub peers)
 {
-    private const double Caution = 0.8; // Timers of the others may be late in their favour, and clocks run at different speeds.
+    /// <summary>
+    /// How much of the time in which nobody else can be elected a lease may last: timers of the others may be late in their favour, and
+    /// clocks run at different speeds.
+    /// </summary>
+    public const double Caution = 0.8;
 
     private long _until;
     private ImmutableArray<NodeId> _sleeping;
