@@ -4,8 +4,9 @@ using System.Net.Sockets;
 
 namespace Chronik.Load;
 
-/// <summary> Appends one record after the other to each partition, a thread each, while a command does something to the cluster: the
-/// longest time without a successful append, of the partitions that the leader of partition 0 led then, and of the others.
+/// <summary>
+/// Appends one record after the other to each partition, a thread each, while a command does something to the cluster: the longest time
+/// without a successful append, of the partitions that the leader of partition 0 led then, and of the others.
 /// </summary>
 internal static class GapMode
 {
@@ -52,7 +53,8 @@ internal static class GapMode
         };
     }
 
-    /// <summary> Who leads, as the brokers that still answer say. Asked by one writer at a time, and not more often than it may change.
+    /// <summary>
+    /// Who leads, as the brokers that still answer say. Asked by one writer at a time, and not more often than it may change.
     /// </summary>
     private sealed class Leaders(string topic, (Dictionary<int, (string Host, int Port)> Brokers, int[] Leaders) first)
     {

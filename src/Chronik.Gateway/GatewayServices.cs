@@ -80,8 +80,9 @@ public sealed class GatewayServices
     /// <summary>The APIs that are served.</summary>
     internal ApiTable Apis { get; }
 
-    /// <summary> The brokers of the cluster as a client of <paramref name="connection"/> should see them, this node always among them;
-    /// those that serve nobody only if they are asked for.
+    /// <summary>
+    /// The brokers of the cluster as a client of <paramref name="connection"/> should see them, this node always among them; those that
+    /// serve nobody only if they are asked for.
     /// </summary>
     internal List<BrokerAddress> BrokersFor(KafkaConnection connection, bool includeFenced = false)
     {
@@ -96,14 +97,15 @@ public sealed class GatewayServices
         return brokers;
     }
 
-    /// <summary> Whether clients may be sent to a broker: it is this one, or registered and live, or at least heard of: it may lead.
-    /// Others are as good
-    /// as not there to them.
+    /// <summary>
+    /// Whether clients may be sent to a broker: it is this one, or registered and live, or at least heard of: it may lead. Others are as
+    /// good as not there to them.
     /// </summary>
     internal bool IsServing(NodeId id) =>
         id == Node.Id || (Node.Metadata.Brokers.TryGetValue(id, out BrokerImage? broker) && Serves(broker));
 
-    /// <summary> Where a client of <paramref name="connection"/> reaches a broker; null for a broker that is not known, or serves nobody.
+    /// <summary>
+    /// Where a client of <paramref name="connection"/> reaches a broker; null for a broker that is not known, or serves nobody.
     /// </summary>
     internal BrokerAddress? Find(NodeId id, KafkaConnection connection)
     {

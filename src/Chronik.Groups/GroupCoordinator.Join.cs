@@ -63,8 +63,8 @@ public sealed partial class GroupCoordinator
         else Rejoin(group, join);
     }
 
-    /// <summary> While a rebalance collects joins, only those that wait count, so that of a group that is too large the last to come are
-    /// left out.
+    /// <summary>
+    /// While a rebalance collects joins, only those that wait count, so that of a group that is too large the last to come are left out.
     /// </summary>
     private bool HasRoom(Group group, string memberId) => group.State switch
     {

@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace Chronik.Model;
 
-/// <summary> A block of pinned memory, counted by reference. It starts with one reference, owned by whoever rented it. Whoever keeps it
-/// past the call it was handed to calls <see cref="Retain"/> and later <see cref="Release"/>; the last release gives the block back.
+/// <summary>
+/// A block of pinned memory, counted by reference. It starts with one reference, owned by whoever rented it. Whoever keeps it past the
+/// call it was handed to calls <see cref="Retain"/> and later <see cref="Release"/>; the last release gives the block back.
 /// </summary>
 /// <remarks>Thread-safe for counting; the bytes are written by one owner before they are shared.</remarks>
 public sealed class PooledBuffer
@@ -85,8 +86,9 @@ public readonly record struct BufferSlice(PooledBuffer? Buffer, int Start, int L
     public void Release() => Buffer?.Release();
 }
 
-/// <summary> Lends pinned blocks in powers of two from 4 KiB to 1 MiB and keeps a bounded number of returned ones; larger blocks are made
-/// for the occasion. Thread-safe. Lending never fails for want of a quota: whoever lends to a client charges the client first.
+/// <summary>
+/// Lends pinned blocks in powers of two from 4 KiB to 1 MiB and keeps a bounded number of returned ones; larger blocks are made for the
+/// occasion. Thread-safe. Lending never fails for want of a quota: whoever lends to a client charges the client first.
 /// </summary>
 public sealed class BufferPool
 {
@@ -133,9 +135,9 @@ public sealed class BufferPool
         return buffer;
     }
 
-    /// <summary> Counts an array that came from elsewhere like a lent block, with one reference, and pins it until the last one is
-    /// dropped. Nobody may
-    /// write to it from now on. It never becomes a block of the pool.
+    /// <summary>
+    /// Counts an array that came from elsewhere like a lent block, with one reference, and pins it until the last one is dropped. Nobody
+    /// may write to it from now on. It never becomes a block of the pool.
     /// </summary>
     public PooledBuffer Wrap(byte[] array)
     {

@@ -41,8 +41,9 @@ public sealed record ChronikNodeOptions
     /// <summary>How long a leader may be silent before its followers look for another; that takes them up to twice as long.</summary>
     public TimeSpan ElectionTimeout { get; init; } = TimeSpan.FromMilliseconds(500);
 
-    /// <summary> How many records the metadata log may hold before it is stated anew: too few, and it is written all the time; too many,
-    /// and every start reads them (about a million in a second).
+    /// <summary>
+    /// How many records the metadata log may hold before it is stated anew: too few, and it is written all the time; too many, and every
+    /// start reads them (about a million in a second).
     /// </summary>
     internal long MetadataLogRecords { get; init; } = 10_000;
 }
@@ -53,9 +54,9 @@ public sealed record ClusterOptions
     /// <summary>How many nodes must be there before a cluster is formed, once.</summary>
     public int BootstrapExpect { get; init; } = 1;
 
-    /// <summary> Addresses of actor systems that are there if any is, such as akka.tcp://chronik@host:9192; the same as the actor
-    /// system's seed nodes.
-    /// None: this node is the first of its cluster, and others name it.
+    /// <summary>
+    /// Addresses of actor systems that are there if any is, such as akka.tcp://chronik@host:9192; the same as the actor system's seed
+    /// nodes. None: this node is the first of its cluster, and others name it.
     /// </summary>
     public IReadOnlyList<string> Seeds { get; init; } = [];
 
@@ -72,8 +73,8 @@ public sealed record ClusterOptions
     internal TimeSpan FenceAfter { get; init; } = TimeSpan.FromSeconds(10);
 }
 
-/// <summary> One node of Chronik inside an actor system: its replicas, its controller and its coordinators, on a storage that is already
-/// open.
+/// <summary>
+/// One node of Chronik inside an actor system: its replicas, its controller and its coordinators, on a storage that is already open.
 /// </summary>
 /// <remarks>
 /// Stops with the actor system's CoordinatedShutdown (phase service-stop). The storage stays its owner's to close, afterwards.
@@ -177,9 +178,10 @@ public sealed class ChronikNode : IBrokerNode
         ActorSystem system, NodeStorage storage, BufferPool buffers, TimeProvider time, string dataDirectory, ChronikNodeOptions options) =>
         new(system, storage, buffers, time, dataDirectory, options);
 
-    /// <summary> Completes when the metadata is loaded and every replica of this node leads, or in a cluster has a leader that is known
-    /// here, or ten seconds have passed. One that cannot start is left out: its partition serves nothing, the log says why, and all
-    /// others do serve. Fails when the node cannot work at all.
+    /// <summary>
+    /// Completes when the metadata is loaded and every replica of this node leads, or in a cluster has a leader that is known here, or ten
+    /// seconds have passed. One that cannot start is left out: its partition serves nothing, the log says why, and all others do serve.
+    /// Fails when the node cannot work at all.
     /// </summary>
     public Task Ready => _ready.Task;
 
@@ -189,8 +191,8 @@ public sealed class ChronikNode : IBrokerNode
     /// <summary>Completes with a reason when the node cannot be in the cluster that it met, and has to stop.</summary>
     public Task<string> Refused => _refused.Task;
 
-    /// <summary> How many replicas of this node have a leader that is known here, and how many there are: progress while the node becomes
-    /// ready.
+    /// <summary>
+    /// How many replicas of this node have a leader that is known here, and how many there are: progress while the node becomes ready.
     /// </summary>
     public (int Led, int All) Progress
     {
@@ -293,8 +295,8 @@ public sealed class ChronikNode : IBrokerNode
         return await Task.WhenAll(answers).ConfigureAwait(false);
     }
 
-    /// <summary> Whether what a coordinator here remembers is the truth at this moment: one whose replica was deposed may not have heard
-    /// of it yet.
+    /// <summary>
+    /// Whether what a coordinator here remembers is the truth at this moment: one whose replica was deposed may not have heard of it yet.
     /// </summary>
     private bool Leads(TopicImage topic, int partition) => Find(topic.Id, partition) is { View.IsLeader: true };
 

@@ -4,8 +4,9 @@ using Chronik.Partitions.Replicas;
 
 namespace Chronik.Partitions;
 
-/// <summary> The handle of a replica that this node hosts: its published view, its waiting readers and its actor. Thread-safe; stays
-/// valid, and shows a view that serves nothing, after the replica is gone.
+/// <summary>
+/// The handle of a replica that this node hosts: its published view, its waiting readers and its actor. Thread-safe; stays valid, and
+/// shows a view that serves nothing, after the replica is gone.
 /// </summary>
 public sealed class Partition
 {
@@ -29,8 +30,9 @@ public sealed class Partition
     /// <summary>The replica's actor.</summary>
     public IActorRef Replica { get; }
 
-    /// <summary> What the replica shows at this moment. It does not show itself as the leader unless a majority let it believe so until
-    /// now: what it knows to be committed may be old.
+    /// <summary>
+    /// What the replica shows at this moment. It does not show itself as the leader unless a majority let it believe so until now: what it
+    /// knows to be committed may be old.
     /// </summary>
     public PartitionView View => Shown(_view);
 
@@ -50,8 +52,9 @@ public sealed class Partition
         Replica.Tell(request, ActorRefs.NoSender);
     }
 
-    /// <summary> Makes every record before <paramref name="before"/> unreadable, for good; <see cref="KafkaOffset.Unknown"/> stands for
-    /// the high watermark (KIP-107). Completes when that would survive a crash.
+    /// <summary>
+    /// Makes every record before <paramref name="before"/> unreadable, for good; <see cref="KafkaOffset.Unknown"/> stands for the high
+    /// watermark (KIP-107). Completes when that would survive a crash.
     /// </summary>
     public Task<DeleteRecordsResult> DeleteRecordsAsync(KafkaOffset before) =>
         Replica.Ask<DeleteRecordsResult>(new DeleteRecords(before), Replies.Timeout);
@@ -60,7 +63,8 @@ public sealed class Partition
     public Task<IReadOnlyList<ProducerSummary>> DescribeProducersAsync() =>
         Replica.Ask<IReadOnlyList<ProducerSummary>>(DescribeProducers.Instance, Replies.Timeout);
 
-    /// <summary> How the partition's group stands (KIP-595, DescribeQuorum); only the leader's answer names what the others hold.
+    /// <summary>
+    /// How the partition's group stands (KIP-595, DescribeQuorum); only the leader's answer names what the others hold.
     /// </summary>
     public Task<QuorumState> DescribeQuorumAsync() => Replica.Ask<QuorumState>(DescribeQuorum.Instance, Replies.Timeout);
 

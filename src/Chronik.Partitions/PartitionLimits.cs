@@ -3,19 +3,21 @@ namespace Chronik.Partitions;
 /// <summary>The limits of a node's partitions: each with its default and what happens at it.</summary>
 public sealed record PartitionLimits
 {
-    /// <summary> Bytes of appends that one partition may hold before they are committed. An append beyond it is refused with
-    /// KAFKA_STORAGE_ERROR, which clients retry. Key: chronik.limits.partition-inflight-bytes.
+    /// <summary>
+    /// Bytes of appends that one partition may hold before they are committed. An append beyond it is refused with KAFKA_STORAGE_ERROR,
+    /// which clients retry. Key: chronik.limits.partition-inflight-bytes.
     /// </summary>
     public long PartitionInflightBytes { get; init; } = 64L << 20;
 
-    /// <summary> Idempotent producers that one partition remembers; at the limit those that wrote longest ago are forgotten, and their next
-    /// batch is taken as a first one. Key: chronik.limits.partition-producers.
+    /// <summary>
+    /// Idempotent producers that one partition remembers; at the limit those that wrote longest ago are forgotten, and their next batch is
+    /// taken as a first one. Key: chronik.limits.partition-producers.
     /// </summary>
     public int PartitionProducers { get; init; } = 50_000;
 
-    /// <summary> How long a replica may be without the whole log before it is not in sync any more (Kafka: replica.lag.time.max.ms). One
-    /// whose node is
-    /// silent is not in sync at once.
+    /// <summary>
+    /// How long a replica may be without the whole log before it is not in sync any more (Kafka: replica.lag.time.max.ms). One whose node
+    /// is silent is not in sync at once.
     /// </summary>
     public TimeSpan ReplicaLagMax { get; init; } = TimeSpan.FromSeconds(10);
 

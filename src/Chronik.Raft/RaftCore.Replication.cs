@@ -81,7 +81,8 @@ public sealed partial class RaftCore
         peer.SentAlone(_now);
     }
 
-    /// <summary> Entries that only the disk holds: one message at a time, since the shell may cut it short and only the reply tells where.
+    /// <summary>
+    /// Entries that only the disk holds: one message at a time, since the shell may cut it short and only the reply tells where.
     /// </summary>
     private void SendLoaded(Progress peer)
     {
@@ -170,8 +171,8 @@ public sealed partial class RaftCore
         if (Role == RaftRole.Leader) HandOver(peer);
     }
 
-    /// <summary> The peer's log differs, or ends earlier. Its hint and the terms of this log skip a whole term at a time (Raft paper, end
-    /// of 5.3).
+    /// <summary>
+    /// The peer's log differs, or ends earlier. Its hint and the terms of this log skip a whole term at a time (Raft paper, end of 5.3).
     /// </summary>
     private void BackOff(Progress peer, in RaftMessage reply)
     {
@@ -197,8 +198,9 @@ public sealed partial class RaftCore
         peer.Probe(next > peer.Match ? next : peer.Match.Next);
     }
 
-    /// <summary> Commits what a majority holds durably, provided that it reaches into this leader's own term: an older entry on a
-    /// majority may still be overwritten (Raft paper, figure 8). Older ones are committed with it.
+    /// <summary>
+    /// Commits what a majority holds durably, provided that it reaches into this leader's own term: an older entry on a majority may still
+    /// be overwritten (Raft paper, figure 8). Older ones are committed with it.
     /// </summary>
     private void AdvanceCommit()
     {
@@ -216,8 +218,9 @@ public sealed partial class RaftCore
         if (through > CommitIndex) CommitIndex = through;
     }
 
-    /// <summary> Tells followers that have everything how far is committed now, when no append is on its way that brought or will bring
-    /// it. They need not answer.
+    /// <summary>
+    /// Tells followers that have everything how far is committed now, when no append is on its way that brought or will bring it. They
+    /// need not answer.
     /// </summary>
     private void TellCommit()
     {

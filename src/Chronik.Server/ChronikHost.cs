@@ -17,7 +17,8 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Chronik.Server;
 
-/// <summary> One node within this process: the executable is a host and a command line, and a test or an application may host one, too.
+/// <summary>
+/// One node within this process: the executable is a host and a command line, and a test or an application may host one, too.
 /// </summary>
 /// <remarks>
 /// The order of a start is what makes a refused start harmless: the ports are bound first, then the storage is opened, which refuses a
@@ -80,7 +81,8 @@ public sealed class ChronikHost : IAsyncDisposable
         }
     }
 
-    /// <summary> Starts a node and returns once its ports are bound and its storage is open. <see cref="Ready"/> completes when it serves.
+    /// <summary>
+    /// Starts a node and returns once its ports are bound and its storage is open. <see cref="Ready"/> completes when it serves.
     /// </summary>
     /// <param name="options">Everything it is told.</param>
     /// <param name="progress">Where it says how a long recovery gets on, and what else an operator should read.</param>

@@ -65,10 +65,10 @@ public sealed partial class NodeStorage
         }
     }
 
-    /// <summary> What a node of a cluster lost with a damaged WAL or checkpoint, others still have; which of its groups lost what, nobody
-    /// can tell. So
-    /// the directory begins anew, under another id, by which its peers know that it lost everything. What was there is kept beside it for
-    /// whoever needs it, with a name that nothing reads.
+    /// <summary>
+    /// What a node of a cluster lost with a damaged WAL or checkpoint, others still have; which of its groups lost what, nobody can tell.
+    /// So the directory begins anew, under another id, by which its peers know that it lost everything. What was there is kept beside it
+    /// for whoever needs it, with a name that nothing reads.
     /// </summary>
     private static NodeIdentity SetAside(IDisk disk, string directory, NodeIdentity identity)
     {

@@ -12,13 +12,14 @@ public sealed class StorageException : IOException
     {
     }
 
-    /// <summary> Whether bytes or files that were durable are not what they were: trying again will not help, whoever has them elsewhere
-    /// will.
+    /// <summary>
+    /// Whether bytes or files that were durable are not what they were: trying again will not help, whoever has them elsewhere will.
     /// </summary>
     public bool IsDamage { get; init; }
 }
 
-/// <summary> Whose data directory it is. Written to chronik.properties when the directory is new, and once more when its cluster is formed.
+/// <summary>
+/// Whose data directory it is. Written to chronik.properties when the directory is new, and once more when its cluster is formed.
 /// </summary>
 /// <param name="ClusterId">The cluster's id, as clients see it; empty until the cluster is formed.</param>
 /// <param name="NodeId">The node's id.</param>
@@ -45,8 +46,9 @@ public readonly record struct MetadataVoter(NodeId Id, Guid Directory);
 /// <param name="BytesTotal">Bytes of the WAL to read.</param>
 public readonly record struct RecoveryProgress(long BytesRead, long BytesTotal);
 
-/// <summary> What a group's owner says of its state up to an index, so that the WAL need not be kept up to there. Survives a restart as a
-/// whole or not at all.
+/// <summary>
+/// What a group's owner says of its state up to an index, so that the WAL need not be kept up to there. Survives a restart as a whole or
+/// not at all.
 /// </summary>
 /// <param name="Index">The last entry that it covers.</param>
 /// <param name="Term">That entry's term.</param>
@@ -69,8 +71,9 @@ public sealed record RecoveredGroup(HardState HardState, Checkpoint? Checkpoint,
 /// <param name="Epoch">The leader epoch of its batch.</param>
 public readonly record struct TimestampedOffset(KafkaOffset Offset, long TimestampMs, LeaderEpoch Epoch);
 
-/// <summary> One request to the WAL: hard state, truncation and entries of one group, in that order. It is recovered as a whole or not at
-/// all. The caller leaves it alone until it completes, and may then use it again.
+/// <summary>
+/// One request to the WAL: hard state, truncation and entries of one group, in that order. It is recovered as a whole or not at all. The
+/// caller leaves it alone until it completes, and may then use it again.
 /// </summary>
 public sealed class WalWrite
 {
@@ -80,7 +83,8 @@ public sealed class WalWrite
     /// <summary>A new hard state, or null.</summary>
     public HardState? HardState { get; set; }
 
-    /// <summary> The first entry that no longer holds, or null. Entries from there on are forgotten before <see cref="Entries"/> are added.
+    /// <summary>
+    /// The first entry that no longer holds, or null. Entries from there on are forgotten before <see cref="Entries"/> are added.
     /// </summary>
     public LogIndex? TruncateFrom { get; set; }
 
@@ -101,7 +105,8 @@ public sealed class WalWrite
 /// <summary>Is told when a write is done.</summary>
 public interface IWalCompletion
 {
-    /// <summary> Called once per <see cref="Wal.Append"/>, on the WAL's thread, in the order of the appends; must only hand over.
+    /// <summary>
+    /// Called once per <see cref="Wal.Append"/>, on the WAL's thread, in the order of the appends; must only hand over.
     /// </summary>
     /// <param name="write">The write, free for use again.</param>
     /// <param name="failure">Null when written, and durable if that was asked for; otherwise why nobody knows whether it is.</param>

@@ -6,8 +6,8 @@ using Chronik.Protocol.Messages;
 
 namespace Chronik.Gateway.Tests;
 
-/// <summary> Whatever a client sends costs it its answer or its connection; another client on the same server goes on, and all memory
-/// comes back.
+/// <summary>
+/// Whatever a client sends costs it its answer or its connection; another client on the same server goes on, and all memory comes back.
 /// </summary>
 public sealed class BadInputTests
 {

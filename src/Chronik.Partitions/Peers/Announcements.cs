@@ -3,7 +3,8 @@ using Chronik.Model;
 
 namespace Chronik.Partitions.Peers;
 
-/// <summary> Which groups this node leads, numbered by change, so that each peer can be told what it has not heard yet. Thread-safe.
+/// <summary>
+/// Which groups this node leads, numbered by change, so that each peer can be told what it has not heard yet. Thread-safe.
 /// </summary>
 internal sealed class Announcements
 {

@@ -48,13 +48,15 @@ internal struct FrameHeader
     /// <summary>Bytes that the sender put on this lane before this frame.</summary>
     public long SentBefore;
 
-    /// <summary> Bytes of bulk that the sender has received from the receiver, as the receiver counts them: they no longer burden it.
+    /// <summary>
+    /// Bytes of bulk that the sender has received from the receiver, as the receiver counts them: they no longer burden it.
     /// </summary>
     public long BulkReceived;
 }
 
-/// <summary> How messages lie in a frame: the header, then records, each with its kind (1 byte) and length (4 bytes). A reader checks the
-/// checksum and every length, so a frame from whoever reaches the port costs at most its own bytes.
+/// <summary>
+/// How messages lie in a frame: the header, then records, each with its kind (1 byte) and length (4 bytes). A reader checks the checksum
+/// and every length, so a frame from whoever reaches the port costs at most its own bytes.
 /// </summary>
 internal static class FrameFormat
 {

@@ -7,8 +7,8 @@ using Chronik.Raft;
 
 namespace Chronik.Partitions.Peers;
 
-/// <summary> What a node's Raft groups share on their way to other nodes: one link per peer, signs of life, and who leads what.
-/// Thread-safe.
+/// <summary>
+/// What a node's Raft groups share on their way to other nodes: one link per peer, signs of life, and who leads what. Thread-safe.
 /// </summary>
 /// <remarks>
 /// <code>
@@ -48,7 +48,8 @@ internal sealed class PeerHub : IDisposable
         _timer = time.CreateTimer(static hub => ((PeerHub)hub!).OnTimer(), this, options.PingInterval, options.PingInterval);
     }
 
-    /// <summary> Raised on whatever thread noticed it: a peer is heard of (true), or counts as lost (false). Must only hand over.
+    /// <summary>
+    /// Raised on whatever thread noticed it: a peer is heard of (true), or counts as lost (false). Must only hand over.
     /// </summary>
     public event Action<NodeId, bool>? LivenessChanged;
 
@@ -77,8 +78,9 @@ internal sealed class PeerHub : IDisposable
     /// <summary>The node belongs to a cluster from now on: frames of any other are dropped.</summary>
     public void Form(string clusterId) => Volatile.Write(ref _cluster, FrameFormat.HashOf(clusterId));
 
-    /// <summary> Frames for a node go to these actors from now on, and frames of this incarnation of it are taken. Called again, it
-    /// stands for a new association: whatever was on its way is lost.
+    /// <summary>
+    /// Frames for a node go to these actors from now on, and frames of this incarnation of it are taken. Called again, it stands for a new
+    /// association: whatever was on its way is lost.
     /// </summary>
     public void Connect(NodeId node, Guid directory, ICanTell control, ICanTell bulk)
     {
@@ -105,8 +107,9 @@ internal sealed class PeerHub : IDisposable
     /// <summary>Whether a node was heard of lately; always true of this one.</summary>
     public bool IsAlive(NodeId node) => node == Self || (_links.TryGetValue(node, out PeerLink? link) && link.IsAlive);
 
-    /// <summary> When the latest ping was sent of which a node said that it came, as a timestamp of <see cref="Now"/>; 0 when none did.
-    /// Up to the silence allowed later that node does not count this one as lost.
+    /// <summary>
+    /// When the latest ping was sent of which a node said that it came, as a timestamp of <see cref="Now"/>; 0 when none did. Up to the
+    /// silence allowed later that node does not count this one as lost.
     /// </summary>
     public long ConfirmedAt(NodeId node) => _links.TryGetValue(node, out PeerLink? link) && link.IsAlive ? link.ConfirmedAt : 0;
 
@@ -116,8 +119,8 @@ internal sealed class PeerHub : IDisposable
     /// <summary>How long ago a timestamp of <see cref="Now"/> was.</summary>
     public TimeSpan Since(long timestamp) => _time.GetElapsedTime(timestamp);
 
-    /// <summary> A replica of this node takes part in a group with these members: it gets its messages, and hears which members are lost
-    /// and back.
+    /// <summary>
+    /// A replica of this node takes part in a group with these members: it gets its messages, and hears which members are lost and back.
     /// </summary>
     public void Register(GroupId group, IActorRef replica, ImmutableArray<NodeId> members) => _hosted[group] = new Hosted(replica, members);
 
@@ -128,8 +131,9 @@ internal sealed class PeerHub : IDisposable
         Renounce(group);
     }
 
-    /// <summary> Sends a message to the member of a group on another node; its entries must be there. The payloads are retained for as
-    /// long as it waits. False when it was dropped, as any message may be later on.
+    /// <summary>
+    /// Sends a message to the member of a group on another node; its entries must be there. The payloads are retained for as long as it
+    /// waits. False when it was dropped, as any message may be later on.
     /// </summary>
     public bool Send(NodeId to, GroupId group, in RaftMessage message)
     {
@@ -282,7 +286,8 @@ internal sealed class PeerHub : IDisposable
     private sealed record Hosted(IActorRef Replica, ImmutableArray<NodeId> Members);
 }
 
-/// <summary> To a replica: another member of its group says something. The payloads of its entries have a reference for the replica.
+/// <summary>
+/// To a replica: another member of its group says something. The payloads of its entries have a reference for the replica.
 /// </summary>
 /// <param name="Message">What it says.</param>
 internal sealed record PeerMessage(RaftMessage Message) : IDeadLetterSuppression

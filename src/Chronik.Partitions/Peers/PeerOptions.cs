@@ -6,11 +6,13 @@ internal sealed record PeerOptions
     /// <summary>How often a node that has nothing to say says so.</summary>
     public TimeSpan PingInterval { get; init; } = TimeSpan.FromMilliseconds(100);
 
-    /// <summary> How long a peer may be silent before its groups are told that it is lost. Key: chronik.raft.election-timeout, doubled.
+    /// <summary>
+    /// How long a peer may be silent before its groups are told that it is lost. Key: chronik.raft.election-timeout, doubled.
     /// </summary>
     public TimeSpan Silence { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary> Bytes of entries and chunks that may be on their way to one peer; beyond it they are dropped, and Raft asks again.
+    /// <summary>
+    /// Bytes of entries and chunks that may be on their way to one peer; beyond it they are dropped, and Raft asks again.
     /// </summary>
     public long WindowBytes { get; init; } = 16 << 20;
 

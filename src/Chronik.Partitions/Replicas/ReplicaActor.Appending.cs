@@ -18,7 +18,8 @@ internal sealed partial class ReplicaActor
     private long _proposedBytes;
     private int _producersCounted;
 
-    /// <summary> Puts an append beside those that came just before it. Whatever the mailbox holds becomes one step and one disk write.
+    /// <summary>
+    /// Puts an append beside those that came just before it. Whatever the mailbox holds becomes one step and one disk write.
     /// </summary>
     private void Gather(AppendRequest request)
     {
@@ -194,8 +195,9 @@ internal sealed partial class ReplicaActor
     private static AppendResult Failed(KafkaError error, string? message) =>
         new(error, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, message);
 
-    /// <summary> Answers those who wait for entries behind an index. What they wait for may or may not be there later, and the error says
-    /// so to the producer, which retries.
+    /// <summary>
+    /// Answers those who wait for entries behind an index. What they wait for may or may not be there later, and the error says so to the
+    /// producer, which retries.
     /// </summary>
     private void RefusePending(KafkaError error, string? message, LogIndex behind = default)
     {
@@ -217,7 +219,8 @@ internal sealed partial class ReplicaActor
         }
     }
 
-    /// <summary> Answers all that waits when the replica stops. Buffers that the WAL may still be writing are held by the WAL itself.
+    /// <summary>
+    /// Answers all that waits when the replica stops. Buffers that the WAL may still be writing are held by the WAL itself.
     /// </summary>
     private void RefuseEverything(KafkaError error, string? message)
     {

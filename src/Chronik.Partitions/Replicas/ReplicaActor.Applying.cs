@@ -15,9 +15,9 @@ internal sealed partial class ReplicaActor
     private KafkaOffset _appliedNext; // The log end offset after the last entry applied.
     private bool _isApplying;
 
-    /// <summary> Whether the log holds more than was applied: batches of a snapshot that is not complete. Committed entries catch up with
-    /// them, or the
-    /// rest of a snapshot comes.
+    /// <summary>
+    /// Whether the log holds more than was applied: batches of a snapshot that is not complete. Committed entries catch up with them, or
+    /// the rest of a snapshot comes.
     /// </summary>
     private bool IsAhead => _log.NextOffset != _appliedNext;
 

@@ -8,9 +8,9 @@ using Chronik.Storage;
 
 namespace Chronik.Partitions.Replicas;
 
-/// <summary> Snapshots: sent to members that are too far behind, and received. What is committed is the same everywhere, so the receiver
-/// keeps what it
-/// has and gets only what lies past its own end.
+/// <summary>
+/// Snapshots: sent to members that are too far behind, and received. What is committed is the same everywhere, so the receiver keeps what
+/// it has and gets only what lies past its own end.
 /// </summary>
 internal sealed partial class ReplicaActor : IWithTimers
 {

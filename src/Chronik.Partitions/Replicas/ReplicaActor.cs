@@ -8,7 +8,8 @@ using Chronik.Storage;
 
 namespace Chronik.Partitions.Replicas;
 
-/// <summary> One replica of one partition: the Raft core, the log of committed batches and the state of idempotent producers.
+/// <summary>
+/// One replica of one partition: the Raft core, the log of committed batches and the state of idempotent producers.
 /// </summary>
 /// <remarks>
 /// <code>

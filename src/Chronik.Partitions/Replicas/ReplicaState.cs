@@ -4,8 +4,9 @@ using Chronik.Raft;
 
 namespace Chronik.Partitions.Replicas;
 
-/// <summary> The part of a checkpoint that storage carries without looking into it: the members, where epochs begin, and the idempotent
-/// producers. Little endian; the first byte is the format's version. Version 1 had no members.
+/// <summary>
+/// The part of a checkpoint that storage carries without looking into it: the members, where epochs begin, and the idempotent producers.
+/// Little endian; the first byte is the format's version. Version 1 had no members.
 /// </summary>
 internal static class ReplicaState
 {
@@ -32,9 +33,9 @@ internal static class ReplicaState
         return bytes.ToArray();
     }
 
-    /// <summary> Fills <paramref name="producers"/> and gives the members (null when the checkpoint is older than they are) and the
-    /// epochs. An unknown
-    /// version is refused, never guessed at.
+    /// <summary>
+    /// Fills <paramref name="producers"/> and gives the members (null when the checkpoint is older than they are) and the epochs. An
+    /// unknown version is refused, never guessed at.
     /// </summary>
     /// <exception cref="InvalidDataException">The state is of another version, or damaged.</exception>
     public static (Membership? Members, EpochHistory Epochs) Read(ReadOnlyMemory<byte> state, ProducerStates producers)

@@ -1,12 +1,12 @@
 namespace Chronik.Storage.Testing;
 
-/// <summary> A disk in memory that fails on demand: it loses what was not synced, tears writes, flips bits, and refuses writes and syncs.
+/// <summary>
+/// A disk in memory that fails on demand: it loses what was not synced, tears writes, flips bits, and refuses writes and syncs.
 /// </summary>
 /// <remarks>
 /// Everything random comes from the seed. A sync that fails writes any part of what it should have, and takes all of it for written: it
 /// stays readable until the cache is dropped, and no later sync writes it. Changes of names survive a power loss in their order, as on a
-/// file system with a journal;
-/// writes to a file survive in sectors, in any combination. Thread-safe.
+/// file system with a journal; writes to a file survive in sectors, in any combination. Thread-safe.
 /// </remarks>
 public sealed class MemoryDisk : IDisk
 {
@@ -33,9 +33,9 @@ public sealed class MemoryDisk : IDisk
         get { lock (_lock) return _operations; }
     }
 
-    /// <summary> Asked before every operation, with its number from 1 and the path it is about; what it returns is thrown instead of
-    /// doing it. A write that
-    /// fails may still have been done in part. Null fails nothing.
+    /// <summary>
+    /// Asked before every operation, with its number from 1 and the path it is about; what it returns is thrown instead of doing it. A
+    /// write that fails may still have been done in part. Null fails nothing.
     /// </summary>
     public Func<long, DiskOperation, string, Exception?>? Fault { get; set; }
 
