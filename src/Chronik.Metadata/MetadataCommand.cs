@@ -6,7 +6,13 @@ namespace Chronik.Metadata;
 /// <summary>
 /// Something that a client or a broker asks of the metadata. <see cref="MetadataMachine.Decide"/> answers each item on its own.
 /// </summary>
-public abstract record MetadataCommand;
+public abstract record MetadataCommand
+{
+    /// <summary>
+    /// The first level whose nodes know the command: a controller that speaks less is not asked, and the command is refused.
+    /// </summary>
+    public virtual int Since => FeatureLevel.Oldest;
+}
 
 /// <summary>Form the cluster; done once, before anything else. Answered by one <see cref="ItemResult"/>.</summary>
 /// <param name="ClusterId">The id that clients will see.</param>
@@ -134,6 +140,19 @@ public sealed record RegisterBroker(NodeId Id, ImmutableArray<BrokerEndpoint> En
 
     /// <summary>What it speaks with other brokers.</summary>
     public ProtocolVersions Protocol { get; init; } = ProtocolVersions.Current;
+}
+
+/// <summary>
+/// Raise the cluster's level (KIP-584). Answered by one <see cref="ItemResult"/>: INVALID_UPDATE_VERSION with the reason when this version or
+/// a registered broker does not speak the level, or when it is lower than the present one, because what was written at a level only nodes of
+/// that level read.
+/// </summary>
+/// <param name="Level">The level.</param>
+/// <param name="ValidateOnly">Check everything, change nothing.</param>
+public sealed record ChangeLevel(int Level, bool ValidateOnly = false) : MetadataCommand
+{
+    /// <inheritdoc/>
+    public override int Since => FeatureLevel.Operable;
 }
 
 /// <summary>Note that a broker is not reachable, or that it is again. Answered by one <see cref="ItemResult"/>.</summary>

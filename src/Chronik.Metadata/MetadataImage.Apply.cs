@@ -13,6 +13,7 @@ public sealed partial class MetadataImage
     public MetadataImage Apply(MetadataRecord record) => record switch
     {
         ClusterFormed formed => new MetadataImage(this) { ClusterId = formed.ClusterId },
+        LevelChanged changed => ChangeLevel(changed),
         TopicCreated created => Create(created),
         TopicDeleted deleted => Delete(deleted),
         PartitionsAdded added => AddPartitions(added),
@@ -34,6 +35,12 @@ public sealed partial class MetadataImage
 
     /// <summary>The name of a topic with every '.' made '_', or null when it has neither.</summary>
     internal static string? ShapeOf(string name) => name.AsSpan().ContainsAny('.', '_') ? name.Replace('.', '_') : null;
+
+    private MetadataImage ChangeLevel(LevelChanged changed)
+    {
+        Invariant.Require(changed.Level > Level);
+        return new MetadataImage(this) { Level = changed.Level };
+    }
 
     private MetadataImage Create(TopicCreated created)
     {

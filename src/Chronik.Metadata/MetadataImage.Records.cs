@@ -1,3 +1,5 @@
+using Chronik.Model;
+
 namespace Chronik.Metadata;
 
 /// <content>The image as records.</content>
@@ -10,6 +12,7 @@ public sealed partial class MetadataImage
     public IReadOnlyList<MetadataRecord> ToRecords()
     {
         List<MetadataRecord> records = [new MetadataRestated()];
+        if (Level > FeatureLevel.Oldest) records.Add(new LevelChanged(Level)); // First: what follows may need it.
         if (ClusterId.Length > 0) records.Add(new ClusterFormed(ClusterId));
         foreach (BrokerImage broker in Brokers.Values.OrderBy(broker => broker.Id.Value))
         {

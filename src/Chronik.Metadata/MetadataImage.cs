@@ -79,7 +79,10 @@ public sealed record BrokerImage(NodeId Id, ImmutableArray<BrokerEndpoint> Endpo
         && Endpoints.SequenceEqual(other.Endpoints);
 }
 
-/// <summary>The versions of the protocol between brokers that one of them speaks. Two can work together when the ranges overlap.</summary>
+/// <summary>
+/// The levels (<see cref="FeatureLevel"/>) that a broker speaks with others. Two can work together when the ranges overlap; a broker of a
+/// cluster must speak the cluster's.
+/// </summary>
 /// <param name="Min">The oldest.</param>
 /// <param name="Max">The newest.</param>
 public readonly record struct ProtocolVersions(int Min, int Max)
@@ -88,10 +91,13 @@ public readonly record struct ProtocolVersions(int Min, int Max)
     public static readonly ProtocolVersions First = new(1, 1);
 
     /// <summary>What this version speaks.</summary>
-    public static readonly ProtocolVersions Current = new(1, 1);
+    public static readonly ProtocolVersions Current = new(FeatureLevel.Oldest, FeatureLevel.Newest);
 
     /// <summary>Whether there is a version that both speak.</summary>
     public bool Overlaps(ProtocolVersions other) => Min <= other.Max && other.Min <= Max;
+
+    /// <summary>Whether a level is one of them.</summary>
+    public bool Includes(int level) => Min <= level && level <= Max;
 
     /// <inheritdoc/>
     public override string ToString() => Min == Max ? $"{Min}" : $"{Min} to {Max}";
@@ -120,6 +126,7 @@ public sealed partial class MetadataImage
     {
         Version = from.Version + 1;
         ClusterId = from.ClusterId;
+        Level = from.Level;
         Topics = from.Topics;
         TopicsById = from.TopicsById;
         Brokers = from.Brokers;
@@ -135,6 +142,11 @@ public sealed partial class MetadataImage
 
     /// <summary>The cluster's id as clients see it; empty until the cluster was formed.</summary>
     public string ClusterId { get; private init; } = "";
+
+    /// <summary>
+    /// The level that the cluster is at: what of <see cref="FeatureLevel"/> may be written. It never sinks.
+    /// </summary>
+    public int Level { get; private init; } = FeatureLevel.Oldest;
 
     /// <summary>The topics by name.</summary>
     public ImmutableDictionary<string, TopicImage> Topics { get; private init; } =

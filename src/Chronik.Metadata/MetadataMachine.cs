@@ -23,6 +23,10 @@ public static partial class MetadataMachine
             case FormCluster form:
                 results.Add(Form(draft, form));
                 break;
+            case ChangeLevel change:
+                validateOnly = change.ValidateOnly;
+                results.Add(Raise(draft, change));
+                break;
             case CreateTopics create:
                 validateOnly = create.ValidateOnly;
                 results.AddRange(Create(draft, create));
@@ -86,10 +90,10 @@ public static partial class MetadataMachine
         if (!register.Id.IsSome) return new ItemResult(KafkaError.InvalidRegistration, $"{register.Id} is not a broker id.");
         if (register.Endpoints.IsDefaultOrEmpty || register.Endpoints.Any(endpoint => endpoint.Port is < 1 or > 65535))
             return new ItemResult(KafkaError.InvalidRegistration, $"Broker {register.Id} must have endpoints with ports from 1 to 65535.");
-        if (!register.Protocol.Overlaps(ProtocolVersions.Current))
+        if (!register.Protocol.Includes(draft.Image.Level))
         {
-            string message = $"Broker {register.Id} speaks versions {register.Protocol} of the brokers' protocol, this cluster " +
-                             $"{ProtocolVersions.Current}.";
+            string message = $"Broker {register.Id} speaks {FeatureLevel.Name} {register.Protocol}, this cluster is at " +
+                             $"{draft.Image.Level}.";
             return new ItemResult(KafkaError.UnsupportedVersion, message);
         }
 
@@ -142,7 +146,21 @@ public static partial class MetadataMachine
         public void Add(MetadataRecord record)
         {
             Image = Image.Apply(record);
+            Invariant.Require(record.Since <= Image.Level); // Older nodes would fail on it.
             Records.Add(record);
         }
+
+        /// <summary>
+        /// For what is written in records of a higher level than the first: null when the cluster is at that level, otherwise why it is
+        /// refused.
+        /// </summary>
+        /// <param name="level">The level that it needs.</param>
+        /// <param name="what">What needs it, as the beginning of a sentence.</param>
+        public Refusal? Requires(int level, string what) => Image.Level >= level
+            ? null
+            : new Refusal(
+                KafkaError.UnsupportedVersion,
+                $"{what} needs {FeatureLevel.Name} {level}, this cluster is at {Image.Level}. Once every broker is of a version that speaks it, "
+                + $"raise it: kafka-features.sh upgrade --feature {FeatureLevel.Name}={level}.");
     }
 }

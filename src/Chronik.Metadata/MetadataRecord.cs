@@ -40,11 +40,23 @@ public readonly record struct ConfigResource(ConfigResourceKind Kind, string Nam
 /// <summary>
 /// One change of the metadata: the value of one record of __cluster_metadata. <see cref="MetadataRecordCodec"/> is its form.
 /// </summary>
-public abstract record MetadataRecord;
+public abstract record MetadataRecord
+{
+    /// <summary>The first level whose nodes read it: it is not written while the cluster is at a lower one.</summary>
+    public virtual int Since => FeatureLevel.Oldest;
+}
 
 /// <summary>The cluster was formed.</summary>
 /// <param name="ClusterId">The id that clients see.</param>
 public sealed record ClusterFormed(string ClusterId) : MetadataRecord;
+
+/// <summary>The cluster is at another level from here on: the records that follow may be of that level.</summary>
+/// <param name="Level">The level, higher than the one before.</param>
+public sealed record LevelChanged(int Level) : MetadataRecord
+{
+    /// <inheritdoc/>
+    public override int Since => FeatureLevel.Operable;
+}
 
 /// <summary>A topic came to be.</summary>
 /// <param name="Name">Its name.</param>

@@ -14,7 +14,8 @@ public sealed class MetadataFormatException(string message) : Exception(message)
 /// </summary>
 /// <remarks>
 /// A type keeps its number for ever. A new field raises the version of its type and goes to the end; a reader takes every version up to
-/// its own and refuses a newer one, because skipping what it does not know would let replicas of different versions disagree.
+/// its own and refuses a newer one, because skipping what it does not know would let replicas of different versions disagree. What a record
+/// type or version needs of the cluster's level is <see cref="MetadataRecord.Since"/>, and is seen to where records are decided.
 /// </remarks>
 public static class MetadataRecordCodec
 {
@@ -29,6 +30,7 @@ public static class MetadataRecordCodec
         BrokerRegistered = 7,
         MetadataRestated = 8,
         BrokerLivenessChanged = 9,
+        LevelChanged = 10,
     }
 
     /// <summary>The version that a type is written in, and the newest that is read.</summary>
@@ -49,6 +51,10 @@ public static class MetadataRecordCodec
             case ClusterFormed formed:
                 writer.Header(RecordType.ClusterFormed);
                 writer.String(formed.ClusterId);
+                break;
+            case LevelChanged changed:
+                writer.Header(RecordType.LevelChanged);
+                writer.Number(changed.Level);
                 break;
             case TopicCreated created:
                 writer.Header(RecordType.TopicCreated);
@@ -130,6 +136,7 @@ public static class MetadataRecordCodec
         MetadataRecord record = (RecordType)type switch
         {
             RecordType.ClusterFormed => new ClusterFormed(reader.String()),
+            RecordType.LevelChanged => new LevelChanged(reader.Int()),
             RecordType.TopicCreated => new TopicCreated(
                 reader.String(), new TopicId(reader.Guid()), reader.Partitions(version), reader.Configs()),
             RecordType.TopicDeleted => new TopicDeleted(new TopicId(reader.Guid())),
@@ -145,7 +152,8 @@ public static class MetadataRecordCodec
             },
             RecordType.BrokerLivenessChanged => new BrokerLivenessChanged(new NodeId(reader.Int()), reader.Number() != 0),
             RecordType.MetadataRestated => new MetadataRestated(),
-            _ => throw new MetadataFormatException($"metadata record type {type} is not known to this broker"),
+            _ => throw new MetadataFormatException(
+                $"metadata record type {type} is of a newer version; this broker knows the types 1 to {(byte)Enum.GetValues<RecordType>()[^1]}"),
         };
         reader.End();
         return record;

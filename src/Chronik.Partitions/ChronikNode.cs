@@ -35,6 +35,12 @@ public sealed record ChronikNodeOptions
     /// <summary>The limits of its group coordinators.</summary>
     public GroupLimits GroupLimits { get; init; } = new();
 
+    /// <summary>
+    /// The newest level that the node speaks. Lower than what this version can only in tests, where it stands for an older version; then
+    /// its storage must be told the same.
+    /// </summary>
+    public int NewestLevel { get; init; } = FeatureLevel.Newest;
+
     /// <summary>How the node takes part in a cluster; null when it is alone, and needs no other.</summary>
     public ClusterOptions? Cluster { get; init; }
 
@@ -119,6 +125,7 @@ public sealed class ChronikNode : IBrokerNode
         {
             PingInterval = options.ElectionTimeout / 5,
             Silence = options.ElectionTimeout * 2,
+            NewestLevel = options.NewestLevel,
         });
         if (identity.IsFormed) _peers.Form(identity.ClusterId);
         _locator = new PartitionLocator(identity.NodeId, _directory, _peers.Leaders);
@@ -131,11 +138,13 @@ public sealed class ChronikNode : IBrokerNode
         {
             Directory = identity.DirectoryId,
             Incarnation = Guid.NewGuid(),
+            Protocol = new ProtocolVersions(FeatureLevel.Oldest, options.NewestLevel),
         };
         ControllerSetup controller = new(
             node, _directory, registration, options.Settings, options.MetadataLogRecords, others, _published, Fail)
         {
             FenceAfter = options.Cluster?.FenceAfter ?? TimeSpan.MaxValue,
+            Refused = Refuse,
         };
         _router = new CommandRouter(
             identity.NodeId, _peers, _directory, _locator, others, _published,
@@ -151,7 +160,7 @@ public sealed class ChronikNode : IBrokerNode
             partition => GroupCoordinatorActor.Props(node, partition, options.GroupLimits),
             controller,
             _router,
-            options.Cluster is null ? null : Forming(system, node, registration.Incarnation, others, options.Cluster),
+            options.Cluster is null ? null : Forming(system, node, registration, others, options.Cluster),
             actors => _actors.TrySetResult(actors),
             Settle);
         _root = system.ActorOf(Props.Create(() => new NodeActor(setup)), "chronik");
@@ -318,22 +327,20 @@ public sealed class ChronikNode : IBrokerNode
         }
     }
 
-    private FormingSetup Forming(ActorSystem system, NodeContext node, Guid incarnation, PeerBook others, ClusterOptions cluster) => new(
+    private FormingSetup Forming(
+        ActorSystem system, NodeContext node, RegisterBroker registration, PeerBook others, ClusterOptions cluster) => new(
         node,
         cluster.Self ?? ((ExtendedActorSystem)system).Provider.DefaultAddress,
-        incarnation,
+        registration.Incarnation,
         cluster.BootstrapExpect,
         cluster.Reach ?? ((address, path) => ((ExtendedActorSystem)system).Provider.ResolveActorRef($"{address}/user/{path}")),
         others,
         cluster.Progress,
         cluster.Reach is null,
-        reason =>
-        {
-            _refused.TrySetResult(reason);
-            Fail(new InvalidOperationException(reason));
-        })
+        Refuse)
     {
         Seeds = [.. cluster.Seeds.Select(Address.Parse)],
+        Protocol = registration.Protocol,
         IsLed = () => Controller.IsSome,
     };
 
@@ -374,6 +381,12 @@ public sealed class ChronikNode : IBrokerNode
             if (_missing is null || !IsSettled(group) || !_missing.Remove(group) || _missing.Count > 0) return;
             _ready.TrySetResult();
         }
+    }
+
+    private void Refuse(string reason)
+    {
+        _refused.TrySetResult(reason);
+        Fail(new InvalidOperationException(reason));
     }
 
     private void Fail(Exception failure)

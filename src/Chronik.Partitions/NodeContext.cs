@@ -23,6 +23,12 @@ internal sealed record NodeContext(
     /// </summary>
     public bool StandsAlone { get; init; } = true;
 
+    /// <summary>
+    /// The level that the cluster is at, as far as this node has heard: what is written to disk and to the metadata is of this level. It
+    /// never sinks. What is said to another node is of <see cref="PeerHub.LevelWith"/> it instead.
+    /// </summary>
+    public int Level => Storage.Identity.Level;
+
     /// <summary>Milliseconds since 1970.</summary>
     public long NowMs => Time.GetUtcNow().ToUnixTimeMilliseconds();
 }

@@ -14,16 +14,21 @@ internal static class IdentityFile
     private const string NodeKey = "node.id";
     private const string DirectoryKey = "directory.id";
     private const string VotersKey = "metadata.voters";
-    private const string Format = "1";
+    private const string LevelKey = "cluster.level";
+    private const int OldestFormat = 1;
+    private const int NewestFormat = 2; // 2: has cluster.level, which is above the oldest one.
 
     /// <summary>The identity of a directory that has one; throws when it is another than expected.</summary>
-    public static NodeIdentity? Read(IDisk disk, string directory, NodeId nodeId, string? clusterId)
+    public static NodeIdentity? Read(IDisk disk, string directory, NodeId nodeId, string? clusterId, int newestLevel)
     {
         string path = Path.Combine(directory, Name);
         if (!disk.FileExists(path)) return null;
         Dictionary<string, string> values = Parse(disk, path);
         string format = Value(values, FormatKey, path);
-        if (format != Format) throw new StorageException($"{path} has {FormatKey} = {format}, this program reads and writes {Format}");
+        if (!int.TryParse(format, NumberStyles.None, CultureInfo.InvariantCulture, out int version)
+            || version is < OldestFormat or > NewestFormat)
+            throw new StorageException($"{path} has {FormatKey} = {format}, this program reads {OldestFormat} to {NewestFormat}");
+        int level = Level(version < 2 ? "1" : Value(values, LevelKey, path));
         string node = Value(values, NodeKey, path);
         if (node != nodeId.Value.ToString(CultureInfo.InvariantCulture))
             throw new StorageException(
@@ -32,8 +37,15 @@ internal static class IdentityFile
             return new NodeIdentity(Cluster(Value(values, ClusterKey, path)), nodeId, Guid.Empty, []);
         if (!Guid.TryParse(id, out Guid directoryId)) throw new StorageException($"{path} has {DirectoryKey} = {id}, which is not an id");
         return values.TryGetValue(ClusterKey, out string? formed)
-            ? new NodeIdentity(Cluster(formed), nodeId, directoryId, Voters(Value(values, VotersKey, path), path))
+            ? new NodeIdentity(Cluster(formed), nodeId, directoryId, Voters(Value(values, VotersKey, path), path)) { Level = level }
             : new NodeIdentity("", nodeId, directoryId, []);
+
+        int Level(string text) =>
+            int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int level)
+            && level >= FeatureLevel.Oldest && level <= newestLevel
+                ? level
+                : throw new StorageException(
+                    $"{path} has {LevelKey} = {text}, this program speaks {FeatureLevel.Name} {FeatureLevel.Oldest} to {newestLevel}");
 
         string Cluster(string cluster) => clusterId is null || clusterId == cluster
             ? cluster
@@ -41,23 +53,28 @@ internal static class IdentityFile
     }
 
     /// <summary>The identity of a new directory, or of one that has none of its own yet.</summary>
-    public static NodeIdentity Make(NodeId nodeId, string? clusterId, bool awaitsCluster)
+    public static NodeIdentity Make(NodeId nodeId, string? clusterId, bool awaitsCluster, int level)
     {
         Guid directoryId = Guid.NewGuid();
         return awaitsCluster
             ? new NodeIdentity("", nodeId, directoryId, [])
-            : new NodeIdentity(clusterId ?? NodeIdentity.NewClusterId(), nodeId, directoryId, [new MetadataVoter(nodeId, directoryId)]);
+            : new NodeIdentity(clusterId ?? NodeIdentity.NewClusterId(), nodeId, directoryId, [new MetadataVoter(nodeId, directoryId)])
+            {
+                Level = level,
+            };
     }
 
     /// <summary>Writes an identity, as a whole or not at all.</summary>
     public static void Write(IDisk disk, string directory, NodeIdentity identity)
     {
+        int format = identity.Level > FeatureLevel.Oldest ? NewestFormat : OldestFormat;
         StringBuilder text = new();
-        text.Append($"{FormatKey}={Format}\n{NodeKey}={identity.NodeId}\n{DirectoryKey}={identity.DirectoryId}\n");
+        text.Append($"{FormatKey}={format}\n{NodeKey}={identity.NodeId}\n{DirectoryKey}={identity.DirectoryId}\n");
         if (identity.IsFormed)
         {
             IEnumerable<string> voters = identity.MetadataVoters.Select(voter => $"{voter.Id}:{voter.Directory}");
             text.Append($"{ClusterKey}={identity.ClusterId}\n{VotersKey}={string.Join(',', voters)}\n");
+            if (format > OldestFormat) text.Append($"{LevelKey}={identity.Level}\n");
         }
 
         string path = Path.Combine(directory, Name);

@@ -38,7 +38,7 @@ public sealed partial class NodeStorage
             MakeDirectory(disk, directory);
             held = disk.TryLock(directory) ?? throw new StorageException(
                 $"data directory {directory} is locked: another process is using it");
-            NodeIdentity? identity = IdentityFile.Read(disk, directory, nodeId, clusterId);
+            NodeIdentity? identity = IdentityFile.Read(disk, directory, nodeId, clusterId, options.NewestLevel);
             if (identity is null) RefuseForeign(disk, directory);
             NodeStorage storage;
             try
@@ -99,9 +99,9 @@ public sealed partial class NodeStorage
         {
             recovery.Read(ReadCheckpoints(disk, Path.Combine(directory, CheckpointsName)));
             if (identity is null)
-                IdentityFile.Write(disk, directory, identity = IdentityFile.Make(nodeId, clusterId, options.AwaitsCluster));
+                IdentityFile.Write(disk, directory, identity = IdentityFile.Make(nodeId, clusterId, options.AwaitsCluster, options.NewestLevel));
             else if (identity.DirectoryId == Guid.Empty) // Made before directories had an id, by a cluster of one.
-                IdentityFile.Write(disk, directory, identity = IdentityFile.Make(nodeId, identity.ClusterId, awaitsCluster: false));
+                IdentityFile.Write(disk, directory, identity = IdentityFile.Make(nodeId, identity.ClusterId, awaitsCluster: false, FeatureLevel.Oldest));
             foreach (string name in (string[])[WalName, CheckpointsName, LogsName]) disk.CreateDirectory(Path.Combine(directory, name));
             disk.SyncDirectory(directory);
             recovery.Finish();

@@ -25,6 +25,7 @@ public sealed partial class NodeStorage : IDisposable
     private readonly StorageMeters _meters;
     private readonly WalFiles _walFiles;
     private readonly Writeback _writeback;
+    private readonly Lock _identifying = new();
     private readonly ConcurrentDictionary<GroupId, RecoveredGroup> _recovered = new();
     private readonly ConcurrentDictionary<GroupId, GroupFiles> _groups = new();
     private readonly Thread? _walThread;
@@ -136,13 +137,29 @@ public sealed partial class NodeStorage : IDisposable
     /// Writes to the directory which cluster it belongs to; durable when this returns. Once, by one thread: a directory that belongs to
     /// another cluster refuses.
     /// </summary>
-    public void Form(string clusterId, IReadOnlyList<MetadataVoter> metadataVoters)
+    /// <param name="clusterId">The cluster's id.</param>
+    /// <param name="metadataVoters">The nodes that it was formed of.</param>
+    /// <param name="level">The level that it is at.</param>
+    public void Form(string clusterId, IReadOnlyList<MetadataVoter> metadataVoters, int level)
     {
-        if (Identity.IsFormed && Identity.ClusterId != clusterId)
-            throw new StorageException($"{_options.DataDirectory} belongs to cluster {Identity.ClusterId}, not {clusterId}");
-        NodeIdentity formed = Identity with { ClusterId = clusterId, MetadataVoters = metadataVoters };
-        IdentityFile.Write(_disk, _options.DataDirectory, formed);
-        Identity = formed;
+        lock (_identifying)
+        {
+            if (Identity.IsFormed && Identity.ClusterId != clusterId)
+                throw new StorageException($"{_options.DataDirectory} belongs to cluster {Identity.ClusterId}, not {clusterId}");
+            Identify(Identity with { ClusterId = clusterId, MetadataVoters = metadataVoters, Level = Math.Max(Identity.Level, level) });
+        }
+    }
+
+    /// <summary>
+    /// The cluster is at a higher level: written to the directory, so that no older program opens it; durable when this returns. Does
+    /// nothing when the level is known. Thread-safe.
+    /// </summary>
+    public void Raise(int level)
+    {
+        lock (_identifying)
+        {
+            if (level > Identity.Level) Identify(Identity with { Level = level });
+        }
     }
 
     /// <summary>Takes a group out of <see cref="Recovered"/>, so that its memory can be freed; null when nothing was found of it.</summary>
@@ -170,6 +187,12 @@ public sealed partial class NodeStorage : IDisposable
         bool any = false;
         while (Wal.WriteQueued() | RunMaintenance()) any = true;
         return any;
+    }
+
+    private void Identify(NodeIdentity identity)
+    {
+        IdentityFile.Write(_disk, _options.DataDirectory, identity);
+        Identity = identity;
     }
 
     /// <summary>Writes what is queued, finishes queued checkpoints, ends the threads and gives the lock back.</summary>

@@ -1,3 +1,5 @@
+using Chronik.Model;
+
 namespace Chronik.Storage;
 
 /// <summary>What a node's storage is told at start. Every limit of storage is named here.</summary>
@@ -47,6 +49,12 @@ public sealed record StorageOptions
     /// a new one.
     /// </summary>
     public bool AwaitsCluster { get; init; }
+
+    /// <summary>
+    /// The newest level that this node speaks: a directory of a newer one is refused, and a cluster of one is formed at it. Lower than what
+    /// this version can only in tests, where it stands for an older version.
+    /// </summary>
+    public int NewestLevel { get; init; } = FeatureLevel.Newest;
 
     /// <summary>Free disk space in bytes below which <see cref="NodeStorage.HasRoom"/> is false and produce is refused.</summary>
     public long ReserveBytes { get; init; } = 1L << 30;

@@ -19,7 +19,8 @@ public sealed class StorageException : IOException
 }
 
 /// <summary>
-/// Whose data directory it is. Written to chronik.properties when the directory is new, and once more when its cluster is formed.
+/// Whose data directory it is. Written to chronik.properties when the directory is new, once more when its cluster is formed, and whenever
+/// that cluster's level is raised.
 /// </summary>
 /// <param name="ClusterId">The cluster's id, as clients see it; empty until the cluster is formed.</param>
 /// <param name="NodeId">The node's id.</param>
@@ -29,6 +30,12 @@ public sealed class StorageException : IOException
 /// <param name="MetadataVoters">The first voters of __cluster_metadata, by which the cluster was formed; empty until it is.</param>
 public sealed record NodeIdentity(string ClusterId, NodeId NodeId, Guid DirectoryId, IReadOnlyList<MetadataVoter> MetadataVoters)
 {
+    /// <summary>
+    /// The level that the cluster was at when this node heard of it last: what it writes, and at least what a program must speak to read
+    /// the directory.
+    /// </summary>
+    public int Level { get; init; } = FeatureLevel.Oldest;
+
     /// <summary>Whether the directory belongs to a cluster.</summary>
     public bool IsFormed => ClusterId.Length > 0;
 

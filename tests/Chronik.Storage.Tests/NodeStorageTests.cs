@@ -38,9 +38,9 @@ public class NodeStorageTests
         {
             Assert.Equal((directory, false), (storage.Identity.DirectoryId, storage.Identity.IsFormed));
             voters = [new MetadataVoter(new NodeId(1), directory), new MetadataVoter(new NodeId(20), Guid.NewGuid())];
-            storage.Form("c", voters);
-            Assert.Throws<StorageException>(() => storage.Form("other", voters));
-            storage.Form("c", voters);
+            storage.Form("c", voters, 1);
+            Assert.Throws<StorageException>(() => storage.Form("other", voters, 1));
+            storage.Form("c", voters, 1);
         }
 
         using NodeStorage formed = Make.Open(disk.Crash());
@@ -100,8 +100,8 @@ public class NodeStorageTests
         MemoryDisk disk = new();
         Make.Open(disk).Dispose();
         using (IDiskFile file = disk.Open("/data/chronik.properties", DiskOpen.Replace))
-            file.Write(Encoding.UTF8.GetBytes("format.version=2\ncluster.id=x\nnode.id=1\n"), 0);
-        Refused(disk, 1, null, "format.version = 2");
+            file.Write(Encoding.UTF8.GetBytes("format.version=3\ncluster.id=x\nnode.id=1\n"), 0);
+        Refused(disk, 1, null, "format.version = 3, this program reads 1 to 2");
     }
 
     [Fact]

@@ -178,7 +178,7 @@ public class WalTests
         using (NodeStorage storage = Make.Open(disk, Make.Small() with { AwaitsCluster = true }, _pool))
         {
             directory = storage.Identity.DirectoryId;
-            storage.Form("c", [new MetadataVoter(new NodeId(1), directory), new MetadataVoter(new NodeId(2), Guid.NewGuid())]);
+            storage.Form("c", [new MetadataVoter(new NodeId(1), directory), new MetadataVoter(new NodeId(2), Guid.NewGuid())], 1);
             new GroupWriter(storage, _pool, Make.GroupA).Append(1, [1]);
             storage.RunQueued();
         }

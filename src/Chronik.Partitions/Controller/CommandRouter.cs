@@ -95,6 +95,10 @@ internal sealed class CommandRouter(
 
         if (!leader.IsSome && directory.Find(GroupId.Metadata)?.View.Failure is { } failure)
             return new CommandRefused(KafkaError.KafkaStorageError, failure);
+        if (leader.IsSome && message is Submit { Command: { } command } && command.Since > peers.LevelWith(leader) && peers.IsAlive(leader))
+            return new CommandRefused(
+                KafkaError.UnsupportedVersion,
+                $"the controller, node {leader}, is of an older version that does not know {command.GetType().Name}");
         if (!leader.IsSome || !peers.IsAlive(leader) || others.Find(leader) is not { } peer) return null;
         Task<object> answer = peer.Rpc.Ask<object>(message, timeout + Grace);
         while (await Task.WhenAny(answer, Task.Delay(LossInterval)).ConfigureAwait(false) != answer)

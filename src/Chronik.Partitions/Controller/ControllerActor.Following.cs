@@ -22,6 +22,7 @@ internal sealed partial class ControllerActor
         }
 
         if (view.HighWatermark > _next) _next = view.HighWatermark;
+        Rise();
         if (!_isLoaded)
         {
             // What leads has everything that was ever committed; so has who sees what it did itself.
@@ -45,6 +46,23 @@ internal sealed partial class ControllerActor
 
         _setup.Published.Set(_image, _next);
         if (restatedAt is { } start) _log!.Replica.Tell(new DeleteRecords(start), ActorRefs.Nobody);
+    }
+
+    /// <summary>
+    /// The directory notes the cluster's level before anything of that level is written to it, so that no older program opens it.
+    /// </summary>
+    private void Rise()
+    {
+        if (_image.Level <= _setup.Node.Level) return;
+        if (!_setup.Registration.Protocol.Includes(_image.Level))
+        {
+            string reason = $"the cluster is at {FeatureLevel.Name} {_image.Level}, this node speaks {_setup.Registration.Protocol}";
+            _setup.Refused(reason);
+            throw new InvalidOperationException(reason);
+        }
+
+        _setup.Node.Storage.Raise(_image.Level);
+        _logger.Info("the cluster is at {0} {1} now", FeatureLevel.Name, _image.Level);
     }
 
     /// <summary>Tells /partitions what some records changed for this node.</summary>

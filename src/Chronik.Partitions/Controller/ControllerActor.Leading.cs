@@ -37,6 +37,7 @@ internal sealed partial class ControllerActor
         _isBeginning = false;
         List<MetadataRecord> first = [];
         if (_image.ClusterId.Length == 0) first.Add(new ClusterFormed(_setup.Node.Storage.Identity.ClusterId));
+        if (_image.Level < _setup.Node.Level) first.Add(new LevelChanged(_setup.Node.Level)); // It was formed at this one.
         if (!_image.Brokers.TryGetValue(_setup.Node.Self, out BrokerImage? known) || !known.IsAs(Wanted))
             first.AddRange(MetadataMachine.Decide(WithoutLiveness(_setup.Registration), _setup.Registration, _decisions).Records);
         if (first.Count > 0) Append(new Decision(first, []), null);

@@ -198,14 +198,14 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
     private bool IsOwn(BrokerImage broker) => broker.Incarnation == _setup.Registration.Incarnation;
 
     /// <summary>Why the registration was refused; null when it was taken, or whoever was asked is no longer the controller.</summary>
-    private static string? Refusal(Task<CommandDone> registered) =>
-        registered is { IsCompletedSuccessfully: true, Result.Results: [{ Error: not KafkaError.None } refused] }
-            ? $"{refused.Error}, {refused.Message}"
-            : null;
+    private static ItemResult? Refusal(Task<CommandDone> registered) =>
+        registered is { IsCompletedSuccessfully: true, Result.Results: [{ Error: not KafkaError.None } refused] } ? refused : null;
 
-    private void FinishRegistering(string? refusal)
+    private void FinishRegistering(ItemResult? refused)
     {
         _isRegistering = false;
+        if (refused is { Error: KafkaError.UnsupportedVersion, Message: { } reason }) _setup.Refused(reason); // For good.
+        string? refusal = refused is null ? null : $"{refused.Error}, {refused.Message}";
         if (refusal is not null && refusal != _refusalLogged)
             _logger.Warning("the controller did not take this broker's registration: {0}", refusal);
         _refusalLogged = refusal;
@@ -251,5 +251,5 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
 
     private sealed record Led(GroupId Group);
 
-    private sealed record RegistrationEnded(string? Refusal);
+    private sealed record RegistrationEnded(ItemResult? Refusal);
 }

@@ -57,6 +57,9 @@ internal sealed record ControllerSetup(
     /// <summary>How long a broker must be out of reach before it is recorded as not live.</summary>
     public TimeSpan FenceAfter { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>Told why this node cannot be in this cluster, when it cannot.</summary>
+    public Action<string> Refused { get; init; } = _ => { };
+
     /// <summary>How often the controller looks around.</summary>
     public TimeSpan LookInterval { get; init; } = TimeSpan.FromSeconds(1);
 }

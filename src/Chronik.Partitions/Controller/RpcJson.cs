@@ -16,6 +16,7 @@ namespace Chronik.Partitions.Controller;
 [JsonSerializable(typeof(DescribeMetadataQuorum))]
 [JsonSerializable(typeof(QuorumDescribed))]
 [JsonSerializable(typeof(FormCluster))]
+[JsonSerializable(typeof(ChangeLevel))]
 [JsonSerializable(typeof(CreateTopics))]
 [JsonSerializable(typeof(DeleteTopics))]
 [JsonSerializable(typeof(CreatePartitions))]
@@ -53,7 +54,8 @@ internal sealed partial class RpcJson : JsonSerializerContext
                 (typeof(FormCluster), "form-cluster"), (typeof(CreateTopics), "create-topics"), (typeof(DeleteTopics), "delete-topics"),
                 (typeof(CreatePartitions), "create-partitions"), (typeof(AlterConfigs), "alter-configs"),
                 (typeof(IncrementalAlterConfigs), "incremental-alter-configs"), (typeof(AllocateProducerIds), "allocate-producer-ids"),
-                (typeof(RegisterBroker), "register-broker"), (typeof(ChangeLiveness), "change-liveness"));
+                (typeof(RegisterBroker), "register-broker"), (typeof(ChangeLiveness), "change-liveness"),
+                (typeof(ChangeLevel), "change-level"));
         }
         else if (info.Type == typeof(ItemResult))
         {

@@ -69,10 +69,15 @@ internal sealed partial class FormingActor
         if (_proposed is not { Missing.Count: 0 } complete) return;
         _proposed = null;
         if (Identity.IsFormed) return;
-        Join(complete.Message.ClusterId, complete.Message.MetadataVoters);
+        // Everybody who is there has been met, and shall be able to stay.
+        int level = _members.Values.Min(member => member.Facts?.Protocol.Max) is { } others
+            ? Math.Min(_setup.Protocol.Max, others)
+            : _setup.Protocol.Max;
+        Join(complete.Message.ClusterId, complete.Message.MetadataVoters, level);
         if (_isRefused) return;
+        Formed formed = new(complete.Message.ClusterId, complete.Message.MetadataVoters) { Level = level };
         foreach ((Address address, Member member) in _members)
-            if (member.Facts is not null) Tell(address, new Formed(complete.Message.ClusterId, complete.Message.MetadataVoters));
+            if (member.Facts is not null) Tell(address, formed);
     }
 
     private void Withdraw(Withdrawn withdrawn)

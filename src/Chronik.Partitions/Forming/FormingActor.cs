@@ -62,7 +62,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         Receive<Withdrawn>(Withdraw);
         Receive<Formed>(formed =>
         {
-            if (!Identity.IsFormed) Join(formed.ClusterId, formed.MetadataVoters);
+            if (!Identity.IsFormed) Join(formed.ClusterId, formed.MetadataVoters, formed.Level);
         });
         Receive<GreetAgain>(_ => GreetAll());
     }
@@ -97,8 +97,14 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         _ => false,
     };
 
+    /// <summary>
+    /// A node that speaks less than the level of the cluster is thereby told so, by every version there ever was.
+    /// </summary>
+    private ProtocolVersions Spoken =>
+        Identity.IsFormed ? _setup.Protocol with { Min = Math.Max(_setup.Protocol.Min, Identity.Level) } : _setup.Protocol;
+
     private NodeFacts Facts() => new(
-        Identity.NodeId, Identity.DirectoryId, _setup.Incarnation, _setup.Self.ToString(), _setup.Protocol, _setup.Expect, AgeMs,
+        Identity.NodeId, Identity.DirectoryId, _setup.Incarnation, _setup.Self.ToString(), Spoken, _setup.Expect, AgeMs,
         Identity.ClusterId, Identity.MetadataVoters)
     {
         Seeds = [.. _setup.Seeds.Select(seed => $"{seed}")],
@@ -182,7 +188,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
 
         member.Facts = facts;
         member.OtherCluster = null;
-        if (facts.IsFormed && !Identity.IsFormed) Join(facts.ClusterId, facts.MetadataVoters);
+        if (facts.IsFormed && !Identity.IsFormed) Join(facts.ClusterId, facts.MetadataVoters, facts.Protocol.Min);
         if (_isRefused) return false;
         if (facts.IsFormed && Identity.IsFormed) Connect(address, member);
         else Found();
@@ -191,10 +197,10 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
 
     private (string Text, bool IsOtherCluster)? WhyNot(NodeFacts facts)
     {
-        if (!facts.Protocol.Overlaps(_setup.Protocol))
+        if (!facts.Protocol.Overlaps(Spoken))
         {
             string reason =
-                $"node {facts.Id} speaks version {facts.Protocol} of the nodes' protocol, node {Identity.NodeId} {_setup.Protocol}";
+                $"node {facts.Id} speaks version {facts.Protocol} of the nodes' protocol, node {Identity.NodeId} {Spoken}";
             return (reason, false);
         }
 
@@ -227,6 +233,13 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         }
 
         NodeFacts self = Facts();
+        if (self.IsFormed && self.ClusterId == unwelcome.From.ClusterId && !self.Protocol.Overlaps(unwelcome.From.Protocol))
+        {
+            // Both are of this cluster, whose level only rises: it is at the higher one, whichever of the two has been there for longer.
+            if (self.Protocol.Max < unwelcome.From.Protocol.Min) Refuse(unwelcome.Reason);
+            return;
+        }
+
         int order = (self.IsFormed, self.AgeMs).CompareTo((unwelcome.From.IsFormed, unwelcome.From.AgeMs));
         if (order < 0 || (order == 0 && string.CompareOrdinal(self.Address, unwelcome.From.Address) > 0)) Refuse(unwelcome.Reason);
     }
@@ -259,11 +272,11 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
     }
 
     /// <summary>The directory belongs to a cluster from now on.</summary>
-    private void Join(string clusterId, IReadOnlyList<MetadataVoter> metadataVoters)
+    private void Join(string clusterId, IReadOnlyList<MetadataVoter> metadataVoters, int level)
     {
         try
         {
-            _setup.Node.Storage.Form(clusterId, metadataVoters);
+            _setup.Node.Storage.Form(clusterId, metadataVoters, level);
         }
         catch (Exception failure)
         {
@@ -307,7 +320,8 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         _setup.Node.Peers.Connect(
             facts.Id, facts.Directory,
             _setup.Reach(address, $"chronik/{PeersActor.Name}/{PeersActor.ControlName}"),
-            _setup.Reach(address, $"chronik/{PeersActor.Name}/{PeersActor.BulkName}"));
+            _setup.Reach(address, $"chronik/{PeersActor.Name}/{PeersActor.BulkName}"),
+            facts.Protocol.Max);
     }
 
     private void Disconnect(Address address)

@@ -11,7 +11,9 @@ namespace Chronik.Partitions.Forming;
 /// <param name="Directory">Its data directory.</param>
 /// <param name="Incarnation">The process.</param>
 /// <param name="Address">Where its actor system is, as text.</param>
-/// <param name="Protocol">What it speaks.</param>
+/// <param name="Protocol">
+/// What it speaks: from the level that its cluster is at, because it writes nothing older there, to the newest that it knows.
+/// </param>
 /// <param name="Expect">How many nodes it was told to wait for.</param>
 /// <param name="AgeMs">For how long the process has been there, in milliseconds: of two that cannot both stay the older one does.</param>
 /// <param name="ClusterId">The cluster that its directory belongs to; empty while it belongs to none.</param>
@@ -64,7 +66,11 @@ internal sealed record Accepted(string Address, string ClusterId) : IRpcMessage;
 internal sealed record Withdrawn(string Address, string ClusterId) : IRpcMessage;
 
 /// <summary>To every node that was met: everybody has accepted, the cluster is founded.</summary>
-internal sealed record Formed(string ClusterId, IReadOnlyList<MetadataVoter> MetadataVoters) : IRpcMessage;
+internal sealed record Formed(string ClusterId, IReadOnlyList<MetadataVoter> MetadataVoters) : IRpcMessage
+{
+    /// <summary>The level that it is founded at; who does not say so knows only the oldest.</summary>
+    public int Level { get; init; } = FeatureLevel.Oldest;
+}
 
 /// <summary>
 /// To forming, from whoever knows the members of the actor systems' cluster: there is one at an address. This node's own address says that
@@ -114,7 +120,7 @@ internal sealed record FormingSetup(
     /// <summary>Whether somebody leads the metadata of this node's cluster, as far as is known here.</summary>
     public Func<bool> IsLed { get; init; } = () => false;
 
-    /// <summary>What this node speaks.</summary>
+    /// <summary>What this node can speak.</summary>
     public ProtocolVersions Protocol { get; init; } = ProtocolVersions.Current;
 
     /// <summary>How often nodes that have not met yet try to.</summary>

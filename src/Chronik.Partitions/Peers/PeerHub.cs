@@ -82,18 +82,24 @@ internal sealed class PeerHub : IDisposable
     /// Frames for a node go to these actors from now on, and frames of this incarnation of it are taken. Called again, it stands for a new
     /// association: whatever was on its way is lost.
     /// </summary>
-    public void Connect(NodeId node, Guid directory, ICanTell control, ICanTell bulk)
+    /// <param name="node">The node.</param>
+    /// <param name="directory">Its directory.</param>
+    /// <param name="control">Where its control lane ends.</param>
+    /// <param name="bulk">Where its bulk lane ends.</param>
+    /// <param name="newestLevel">The newest level that it speaks.</param>
+    public void Connect(NodeId node, Guid directory, ICanTell control, ICanTell bulk, int newestLevel = FeatureLevel.Newest)
     {
         Invariant.Require(node != Self);
         if (_links.TryGetValue(node, out PeerLink? known) && known.Directory == directory)
         {
+            known.NewestLevel = newestLevel;
             known.Redirect(control, bulk);
             known.Ping();
             return;
         }
 
         Disconnect(node);
-        PeerLink link = new(this, node, directory, control, bulk);
+        PeerLink link = new(this, node, directory, control, bulk) { NewestLevel = newestLevel };
         _links[node] = link;
         link.Ping();
     }
@@ -102,6 +108,16 @@ internal sealed class PeerHub : IDisposable
     public void Disconnect(NodeId node)
     {
         if (_links.TryRemove(node, out PeerLink? link) && link.Lose()) Lost(link);
+    }
+
+    /// <summary>
+    /// The highest level that both this node and another one speak: nothing newer is said to it. It may sink when the other one is started
+    /// again with an older version; the oldest while it is not known.
+    /// </summary>
+    public int LevelWith(NodeId node)
+    {
+        if (node == Self) return Options.NewestLevel;
+        return _links.TryGetValue(node, out PeerLink? link) ? Math.Min(Options.NewestLevel, link.NewestLevel) : FeatureLevel.Oldest;
     }
 
     /// <summary>Whether a node was heard of lately; always true of this one.</summary>

@@ -24,6 +24,7 @@ internal sealed class PeerLink
     private long _heardFromPeer;
     private int _pingsUnheard;
     private int _isAlive;
+    private int _newestLevel;
 
     public PeerLink(PeerHub hub, NodeId node, Guid directory, ICanTell control, ICanTell bulk)
     {
@@ -38,6 +39,13 @@ internal sealed class PeerLink
 
     /// <summary>The peer's directory: frames from another one are not from this peer.</summary>
     public Guid Directory { get; }
+
+    /// <summary>The newest level that it speaks, as it said when it was met.</summary>
+    public int NewestLevel
+    {
+        get => Volatile.Read(ref _newestLevel);
+        set => Volatile.Write(ref _newestLevel, value);
+    }
 
     public PeerMeters Meters => _hub.Meters;
 

@@ -1,3 +1,5 @@
+using Chronik.Model;
+
 namespace Chronik.Partitions.Peers;
 
 /// <summary>The limits of the links between nodes.</summary>
@@ -15,6 +17,9 @@ internal sealed record PeerOptions
     /// Bytes of entries and chunks that may be on their way to one peer; beyond it they are dropped, and Raft asks again.
     /// </summary>
     public long WindowBytes { get; init; } = 16 << 20;
+
+    /// <summary>The newest level that this node speaks.</summary>
+    public int NewestLevel { get; init; } = FeatureLevel.Newest;
 
     /// <summary>Bytes of a frame, unless one message alone is larger.</summary>
     public int FrameBytes { get; init; } = 64 << 10;
