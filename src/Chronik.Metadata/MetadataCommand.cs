@@ -159,3 +159,18 @@ public sealed record ChangeLevel(int Level, bool ValidateOnly = false) : Metadat
 /// <param name="Id">Its id.</param>
 /// <param name="IsLive">Whether it is there.</param>
 public sealed record ChangeLiveness(NodeId Id, bool IsLive) : MetadataCommand;
+
+/// <summary>
+/// Empty a broker, so that it can be taken away or given another disk, or let it be used again. Answered by one <see cref="ItemResult"/>:
+/// POLICY_VIOLATION names what would be lost. What is so already is granted and changes nothing.
+/// </summary>
+/// <param name="Id">The broker.</param>
+/// <param name="IsDraining">Whether it shall hold nothing.</param>
+public sealed record DrainBroker(NodeId Id, bool IsDraining) : MetadataCommand
+{
+    /// <inheritdoc/>
+    public override int Since => FeatureLevel.Operable;
+
+    /// <summary>Whether it is to be unregistered once it is empty.</summary>
+    public bool ThenRemove { get; init; }
+}

@@ -26,9 +26,12 @@ public sealed partial class MetadataImage
                 Directory = registered.Directory,
                 Incarnation = registered.Incarnation,
                 Protocol = registered.Protocol,
+                IsDraining = Brokers.GetValueOrDefault(registered.Id)?.IsDraining ?? false,
+                IsLeaving = Brokers.GetValueOrDefault(registered.Id)?.IsLeaving ?? false,
             }),
         },
         BrokerLivenessChanged changed => ChangeLiveness(changed),
+        BrokerDrainingChanged changed => ChangeDraining(changed),
         MetadataRestated => new MetadataImage { Version = Version + 1 },
         _ => throw new ArgumentException($"no rule for {record.GetType().Name}", nameof(record)),
     };
@@ -117,6 +120,15 @@ public sealed partial class MetadataImage
     {
         Invariant.Require(Brokers.TryGetValue(changed.Id, out BrokerImage? broker));
         return new MetadataImage(this) { Brokers = Brokers.SetItem(changed.Id, broker with { IsLive = changed.IsLive }) };
+    }
+
+    private MetadataImage ChangeDraining(BrokerDrainingChanged changed)
+    {
+        Invariant.Require(Brokers.TryGetValue(changed.Id, out BrokerImage? broker));
+        return new MetadataImage(this)
+        {
+            Brokers = Brokers.SetItem(changed.Id, broker with { IsDraining = changed.IsDraining, IsLeaving = changed.IsLeaving }),
+        };
     }
 
     private MetadataImage With(TopicImage topic) => new(this)

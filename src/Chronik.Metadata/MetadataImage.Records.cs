@@ -23,6 +23,7 @@ public sealed partial class MetadataImage
                 Protocol = broker.Protocol,
             });
             if (!broker.IsLive) records.Add(new BrokerLivenessChanged(broker.Id, IsLive: false));
+            if (broker.IsDraining) records.Add(new BrokerDrainingChanged(broker.Id, IsDraining: true, broker.IsLeaving));
         }
 
         foreach (TopicImage topic in Topics.Values.OrderBy(topic => topic.Name, StringComparer.Ordinal))

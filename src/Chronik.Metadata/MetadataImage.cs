@@ -70,6 +70,17 @@ public sealed record BrokerImage(NodeId Id, ImmutableArray<BrokerEndpoint> Endpo
     /// </summary>
     public bool IsLive { get; init; } = true;
 
+    /// <summary>
+    /// Whether it shall hold nothing: nothing new is placed on it, and what it holds is moved away. Registering again does not change that.
+    /// </summary>
+    public bool IsDraining { get; init; }
+
+    /// <summary>Whether it is to be unregistered once it holds nothing; it drains then.</summary>
+    public bool IsLeaving { get; init; }
+
+    /// <summary>Whether something new may be placed on it.</summary>
+    public bool IsOpen => IsLive && !IsDraining;
+
     /// <summary>Whether it registered with just this, whichever process did.</summary>
     public bool IsAs(BrokerImage other) =>
         Rack == other.Rack
@@ -176,6 +187,9 @@ public sealed partial class MetadataImage
 
     /// <summary>How many brokers are live.</summary>
     public int LiveCount => Brokers.Values.Count(broker => broker.IsLive);
+
+    /// <summary>On how many brokers something new may be placed.</summary>
+    public int OpenCount => Brokers.Values.Count(broker => broker.IsOpen);
 
     /// <summary>
     /// Topic names with '.' or '_' in them, by their name with every '.' made '_': two such names would share a metric name.

@@ -203,12 +203,14 @@ public static partial class MetadataMachine
     private static Refusal? Choose(Draft draft, int count, int factor, out ImmutableArray<PartitionImage> partitions)
     {
         partitions = [];
-        int live = draft.Image.LiveCount;
-        if (factor > live)
+        int open = draft.Image.OpenCount;
+        if (factor > open)
         {
+            int draining = draft.Image.Brokers.Values.Count(broker => broker is { IsLive: true, IsDraining: true });
             string message = $"Unable to replicate the partition {factor} time(s): the replication factor of {factor} cannot be reached " +
-                             $"because only {live} broker(s) are live" +
-                             (live < draft.Image.Brokers.Count ? $" of {draft.Image.Brokers.Count} that are registered." : ".");
+                             $"because only {open} broker(s) are live" +
+                             (draining > 0 ? $" and do not drain (draining: {draining})" : "") +
+                             (open < draft.Image.Brokers.Count ? $" of {draft.Image.Brokers.Count} that are registered." : ".");
             return new(KafkaError.InvalidReplicationFactor, message);
         }
 
@@ -252,7 +254,7 @@ public static partial class MetadataMachine
     private static Refusal? RefuseCount(Draft draft, int count, int factor)
     {
         long limit = draft.Context.Settings.MaxPartitionsPerBroker;
-        int live = draft.Image.LiveCount;
+        int live = draft.Image.OpenCount;
         if ((long)count * factor <= limit * live) return null;
         string message = $"{count} partition(s) with {factor} replica(s) each are more than {live} broker(s) may hold: " +
                          $"the limit is {limit} for each ({BrokerSettings.MaxPartitionsPerBrokerKey}).";

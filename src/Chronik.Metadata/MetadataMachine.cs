@@ -55,6 +55,9 @@ public static partial class MetadataMachine
             case ChangeLiveness change:
                 results.Add(Change(draft, change));
                 break;
+            case DrainBroker drain:
+                results.Add(Drain(draft, drain));
+                break;
             default:
                 throw new ArgumentException($"no rule for {command.GetType().Name}", nameof(command));
         }

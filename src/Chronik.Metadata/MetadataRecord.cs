@@ -110,6 +110,16 @@ public sealed record BrokerRegistered(NodeId Id, ImmutableArray<BrokerEndpoint> 
 /// <param name="IsLive">Whether it is there.</param>
 public sealed record BrokerLivenessChanged(NodeId Id, bool IsLive) : MetadataRecord;
 
+/// <summary>A broker shall hold nothing any more, or may again.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="IsDraining">Whether what it holds is to be moved away.</param>
+/// <param name="IsLeaving">Whether it is to be unregistered then; only when it drains.</param>
+public sealed record BrokerDrainingChanged(NodeId Id, bool IsDraining, bool IsLeaving) : MetadataRecord
+{
+    /// <inheritdoc/>
+    public override int Since => FeatureLevel.Operable;
+}
+
 /// <summary>
 /// Everything before it is void: the records that follow, in the same batch, state the whole image again
 /// (<see cref="MetadataImage.ToRecords"/>), so that the log before them can be deleted.

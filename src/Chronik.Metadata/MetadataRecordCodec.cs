@@ -31,6 +31,7 @@ public static class MetadataRecordCodec
         MetadataRestated = 8,
         BrokerLivenessChanged = 9,
         LevelChanged = 10,
+        BrokerDrainingChanged = 14,
     }
 
     /// <summary>The version that a type is written in, and the newest that is read.</summary>
@@ -112,6 +113,12 @@ public static class MetadataRecordCodec
                 writer.Number(changed.Id.Value);
                 writer.Number(changed.IsLive ? 1 : 0);
                 break;
+            case BrokerDrainingChanged changed:
+                writer.Header(RecordType.BrokerDrainingChanged);
+                writer.Number(changed.Id.Value);
+                writer.Number(changed.IsDraining ? 1 : 0);
+                writer.Number(changed.IsLeaving ? 1 : 0);
+                break;
             case MetadataRestated:
                 writer.Header(RecordType.MetadataRestated);
                 break;
@@ -151,6 +158,8 @@ public static class MetadataRecordCodec
                 Protocol = version >= 1 ? new ProtocolVersions(reader.Int(), reader.Int()) : ProtocolVersions.First,
             },
             RecordType.BrokerLivenessChanged => new BrokerLivenessChanged(new NodeId(reader.Int()), reader.Number() != 0),
+            RecordType.BrokerDrainingChanged => new BrokerDrainingChanged(
+                new NodeId(reader.Int()), reader.Number() != 0, reader.Number() != 0),
             RecordType.MetadataRestated => new MetadataRestated(),
             _ => throw new MetadataFormatException(
                 $"metadata record type {type} is of a newer version; this broker knows the types 1 to {(byte)Enum.GetValues<RecordType>()[^1]}"),

@@ -4,8 +4,8 @@ using Chronik.Model;
 namespace Chronik.Metadata;
 
 /// <summary>
-/// Chooses live nodes for new partitions: each replica in another rack while there are racks, on the node that holds least, and the
-/// preferred leader where fewest partitions have theirs.
+/// Chooses live nodes that do not drain for new partitions: each replica in another rack while there are racks, on the node that holds
+/// least, and the preferred leader where fewest partitions have theirs.
 /// </summary>
 /// <remarks>A node without a rack stands alone: it counts as a rack of its own.</remarks>
 internal static class Placement
@@ -15,7 +15,7 @@ internal static class Placement
     {
         Candidate[] nodes =
         [
-            .. image.Brokers.Values.Where(broker => broker.IsLive).OrderBy(broker => broker.Id.Value).Select(broker => new Candidate(
+            .. image.Brokers.Values.Where(broker => broker.IsOpen).OrderBy(broker => broker.Id.Value).Select(broker => new Candidate(
                 broker, image.ReplicaCounts.GetValueOrDefault(broker.Id), image.PreferredCounts.GetValueOrDefault(broker.Id))),
         ];
         Invariant.Require(factor >= 1 && factor <= nodes.Length);

@@ -29,6 +29,8 @@ public sealed class RecordTests
         },
         new BrokerLivenessChanged(new NodeId(3), IsLive: true),
         new BrokerLivenessChanged(new NodeId(3), IsLive: false),
+        new BrokerDrainingChanged(new NodeId(3), IsDraining: true, IsLeaving: false),
+        new BrokerDrainingChanged(new NodeId(3), IsDraining: true, IsLeaving: true),
     ];
 
     public static TheoryData<int> All() => [.. Enumerable.Range(0, Records.Length)];

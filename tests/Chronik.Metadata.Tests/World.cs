@@ -18,6 +18,14 @@ internal sealed class World
         for (int id = 0; id < brokers; id++) Register(id);
     }
 
+    /// <summary>A world at the newest level.</summary>
+    public static World Operable(int brokers = 1, BrokerSettings? settings = null)
+    {
+        World world = new(brokers, settings);
+        Granted(world.Do(new ChangeLevel(FeatureLevel.Newest)).Results.Single());
+        return world;
+    }
+
     public MetadataImage Image { get; private set; } = MetadataImage.Empty;
 
     public DecisionContext Context { get; set; }

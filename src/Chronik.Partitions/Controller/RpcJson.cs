@@ -25,6 +25,7 @@ namespace Chronik.Partitions.Controller;
 [JsonSerializable(typeof(AllocateProducerIds))]
 [JsonSerializable(typeof(RegisterBroker))]
 [JsonSerializable(typeof(ChangeLiveness))]
+[JsonSerializable(typeof(DrainBroker))]
 [JsonSerializable(typeof(TopicResult))]
 [JsonSerializable(typeof(ConfigResult))]
 [JsonSerializable(typeof(ProducerIdsResult))]
@@ -55,7 +56,7 @@ internal sealed partial class RpcJson : JsonSerializerContext
                 (typeof(CreatePartitions), "create-partitions"), (typeof(AlterConfigs), "alter-configs"),
                 (typeof(IncrementalAlterConfigs), "incremental-alter-configs"), (typeof(AllocateProducerIds), "allocate-producer-ids"),
                 (typeof(RegisterBroker), "register-broker"), (typeof(ChangeLiveness), "change-liveness"),
-                (typeof(ChangeLevel), "change-level"));
+                (typeof(ChangeLevel), "change-level"), (typeof(DrainBroker), "drain-broker"));
         }
         else if (info.Type == typeof(ItemResult))
         {
