@@ -55,8 +55,7 @@ internal sealed partial class ReplicaActor : UntypedActor
         _self = Self;
         _producers = new ProducerStates(node.Limits.PartitionProducers);
         _lag = new ReplicationLag(node.Meters);
-        _ticksPerLook = Math.Max(1, (long)(node.Limits.ReplicaLagMax / InSyncReplicas.LooksPerLag / node.Ticker.Interval));
-        _isr = new InSyncReplicas(node.Self, node.Time, node.Limits.ReplicaLagMax, node.Ticker.Interval * _ticksPerLook);
+        _isr = new InSyncReplicas(node.Self, node.Time, node.Limits.ReplicaLagMax);
         RecoveredGroup? recovered = node.Storage.TakeRecovered(spec.Group);
         Checkpoint? checkpoint = recovered?.Checkpoint;
         Membership? members;
