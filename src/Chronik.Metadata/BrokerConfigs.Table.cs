@@ -32,6 +32,9 @@ public static partial class BrokerConfigs
             "offsets.topic.replication.factor", ConfigType.Int, "3", Range(1),
             "Replicas of __consumer_offsets when it is created; unless it is set, no more than the cluster was meant to have brokers."),
         Own("producer.id.expiration.ms", ConfigType.Int, "86400000", Range(1), "How long an idle producer's state is kept."),
+        Own(
+            ReplicaLagTimeMaxMs, ConfigType.Long, "10000", Range(1),
+            "A replica that has not had its leader's whole log for this long is in sync no more, in milliseconds."),
         Own("socket.request.max.bytes", ConfigType.Int, "104857600", Range(1), "The largest request, in bytes."),
     ]).OrderBy(key => key.Name, StringComparer.Ordinal)];
 

@@ -5,6 +5,9 @@ namespace Chronik.Metadata;
 /// <summary>The configs of a broker under Kafka's names, for DescribeConfigs and as defaults of topics.</summary>
 public static partial class BrokerConfigs
 {
+    /// <summary>replica.lag.time.max.ms.</summary>
+    public const string ReplicaLagTimeMaxMs = "replica.lag.time.max.ms";
+
     private static readonly ConfigKey[] Table = BuildTable();
     private static readonly Dictionary<string, ConfigKey> ByName = Table.ToDictionary(key => key.Name, StringComparer.Ordinal);
 
@@ -32,6 +35,10 @@ public static partial class BrokerConfigs
     /// <summary>The value that holds on a broker, for a key of type <see cref="ConfigType.Int"/>.</summary>
     public static int IntValue(MetadataImage image, NodeId node, BrokerSettings settings, string key) =>
         ConfigValues.Int(Value(image, node, settings, key));
+
+    /// <summary>The value that a broker's own configuration gives to a key that cannot be changed while it runs, in milliseconds.</summary>
+    public static TimeSpan OwnDuration(BrokerSettings settings, string key) =>
+        TimeSpan.FromMilliseconds(ConfigValues.Long(settings.Find(key) ?? ByName[key].Default));
 
     /// <summary>The value that holds on a broker, for a key of type <see cref="ConfigType.Boolean"/>.</summary>
     public static bool BooleanValue(MetadataImage image, NodeId node, BrokerSettings settings, string key) =>

@@ -16,8 +16,8 @@ public sealed record PartitionLimits
     public int PartitionProducers { get; init; } = 50_000;
 
     /// <summary>
-    /// How long a replica may be without the whole log before it is not in sync any more (Kafka: replica.lag.time.max.ms). One whose node
-    /// is silent is not in sync at once.
+    /// How long a replica may be without the whole log before it is not in sync any more, whether its node is slow or dead. Key:
+    /// replica.lag.time.max.ms, Kafka's.
     /// </summary>
     public TimeSpan ReplicaLagMax { get; init; } = TimeSpan.FromSeconds(10);
 

@@ -41,6 +41,9 @@ internal sealed class PartitionMeters : IDisposable
         _meter.CreateObservableGauge(
             "chronik.partition.failed", () => directory.FailedCount, "{partition}", "Replicas that stopped and serve nothing.");
         _meter.CreateObservableGauge(
+            "chronik.partition.recovering", () => directory.All.Count(partition => partition.View.IsRecovering), "{partition}",
+            "Replicas that lost what they held and are being filled again: they have no vote, and are not in sync.");
+        _meter.CreateObservableGauge(
             "chronik.partition.producers", () => Volatile.Read(ref _producers), "{producer}", "Idempotent producers remembered.");
     }
 

@@ -21,7 +21,7 @@ public sealed class DiskTests(ITestOutputHelper output)
 
         // Its replicas count again once they have everything and all other members have answered in the leaders' present terms. From then
         // on there is a majority without one of the others.
-        await scenario.InSyncAsync(victim);
+        await scenario.RecoveredAsync(victim);
         NodeId other = scenario.Cluster.Nodes.First(node => node.Id != victim).Id;
         scenario.Cluster[other].Kill();
         await scenario.ProgressAsync();

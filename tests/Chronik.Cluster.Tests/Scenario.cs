@@ -71,13 +71,20 @@ internal sealed class Scenario(TestCluster cluster, Workload workload, ITestOutp
         Say($"node {node} is back: leader epochs of {Workload.Topic} add up to {before} before and {await EpochsAsync()} after");
     }
 
-    /// <summary>Waits until every partition counts a node among those in sync, as their leaders say.</summary>
-    public Task InSyncAsync(NodeId node) => Wait.UntilAsync(async () =>
+    /// <summary>
+    /// Waits until a node that lost its disk has all its replicas again, none of them recovers any more, and every partition counts it
+    /// among those in sync, as their leaders say. The latter alone may still be so from before it was lost.
+    /// </summary>
+    public Task RecoveredAsync(NodeId node) => Wait.UntilAsync(async () =>
     {
         MetadataResponse all = await cluster.Client.AskAnyAsync(new MetadataRequest { Topics = null }, 12);
-        return all.Topics.SelectMany(topic => topic.Partitions)
-            .All(partition => partition.ErrorCode == 0 && partition.IsrNodes.Contains(node.Value));
-    }, $"node {node} is in sync everywhere");
+        List<MetadataResponse.MetadataResponsePartition> here =
+            [.. all.Topics.SelectMany(topic => topic.Partitions).Where(partition => partition.ReplicaNodes.Contains(node.Value))];
+        string metrics = await cluster[node].MetricsAsync();
+        return here.All(partition => partition.ErrorCode == 0 && partition.IsrNodes.Contains(node.Value))
+            && Metrics.Value(metrics, "chronik_partitions") > here.Count // The metadata's replica is one more.
+            && Metrics.Value(metrics, "chronik_partition_recovering") == 0;
+    }, $"node {node} has everything again and is in sync everywhere");
 
     public async Task<NodeId> LeaderAsync() => (await cluster.Client.LeadersAsync(Workload.Topic))[0];
 

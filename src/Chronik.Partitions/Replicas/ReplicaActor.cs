@@ -55,7 +55,8 @@ internal sealed partial class ReplicaActor : UntypedActor
         _self = Self;
         _producers = new ProducerStates(node.Limits.PartitionProducers);
         _lag = new ReplicationLag(node.Meters);
-        _isr = new InSyncReplicas(node.Self, node.Time, node.Limits.ReplicaLagMax);
+        _ticksPerLook = Math.Max(1, (long)(node.Limits.ReplicaLagMax / InSyncReplicas.LooksPerLag / node.Ticker.Interval));
+        _isr = new InSyncReplicas(node.Self, node.Time, node.Limits.ReplicaLagMax, node.Ticker.Interval * _ticksPerLook);
         RecoveredGroup? recovered = node.Storage.TakeRecovered(spec.Group);
         Checkpoint? checkpoint = recovered?.Checkpoint;
         Membership? members;

@@ -26,7 +26,7 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
         var rack = Text("chronik.rack", "broker.rack");
         var advertised = Advertised();
         var cluster = Cluster();
-        return new ChronikOptions
+        var options = new ChronikOptions
         {
             NodeId = new NodeId(node),
             Data = data.Length > 0 ? data : throw Wrong("chronik.data", "is a folder"),
@@ -60,6 +60,13 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
             Cluster = cluster,
             ElectionTimeout = Duration("chronik.raft.election-timeout"),
             Akka = layers.Akka,
+        };
+        return options with
+        {
+            Partitions = options.Partitions with
+            {
+                ReplicaLagMax = BrokerConfigs.OwnDuration(options.Broker, BrokerConfigs.ReplicaLagTimeMaxMs),
+            },
         };
     }
 
