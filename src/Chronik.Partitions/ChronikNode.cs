@@ -102,6 +102,7 @@ public sealed class ChronikNode : IBrokerNode
     private readonly ClusterOptions? _cluster;
     private readonly TimeProvider _time;
     private readonly PeerHub _peers;
+    private readonly SnapshotTransfers _snapshots;
     private readonly PartitionLocator _locator;
     private readonly PublishedMetadata _published = new();
     private readonly CommandRouter _router;
@@ -133,6 +134,7 @@ public sealed class ChronikNode : IBrokerNode
         {
             StandsAlone = options.Cluster is null,
         };
+        _snapshots = node.Snapshots;
         PeerBook others = new();
         RegisterBroker registration = new(identity.NodeId, options.Endpoints, options.Rack)
         {
@@ -173,6 +175,7 @@ public sealed class ChronikNode : IBrokerNode
             ticker.Dispose();
             _peers.Dispose();
             meters.Dispose();
+            _snapshots.Dispose();
             return Done.Instance;
         });
     }
@@ -248,6 +251,9 @@ public sealed class ChronikNode : IBrokerNode
 
     /// <inheritdoc/>
     public Task<QuorumState> DescribeMetadataQuorumAsync() => _router.DescribeQuorumAsync();
+
+    /// <inheritdoc/>
+    public IReadOnlyList<SnapshotTransferStatus> SnapshotTransfers => _snapshots.All;
 
     /// <inheritdoc/>
     public Task<IActorRef> ActorOfAsync(Props props, string name) => _root.Ask<IActorRef>(new StartChild(props, name), Replies.Timeout);

@@ -54,6 +54,12 @@ public interface IBrokerNode
     /// </summary>
     Task<QuorumState> DescribeMetadataQuorumAsync();
 
+    /// <summary>
+    /// The replicas that this node fills at this moment, those that wait for it, and its own that others fill; in the order in which they
+    /// began.
+    /// </summary>
+    IReadOnlyList<SnapshotTransferStatus> SnapshotTransfers { get; }
+
     /// <summary>Makes an actor below /user/chronik.</summary>
     Task<IActorRef> ActorOfAsync(Props props, string name);
 

@@ -1,5 +1,6 @@
 using Chronik.Model;
 using Chronik.Partitions.Peers;
+using Chronik.Partitions.Replicas;
 using Chronik.Storage;
 
 namespace Chronik.Partitions;
@@ -28,6 +29,9 @@ internal sealed record NodeContext(
     /// never sinks. What is said to another node is of <see cref="PeerHub.LevelWith"/> it instead.
     /// </summary>
     public int Level => Storage.Identity.Level;
+
+    /// <summary>The snapshots that it sends and receives.</summary>
+    public SnapshotTransfers Snapshots { get; init; } = new(Limits, Time);
 
     /// <summary>Milliseconds since 1970.</summary>
     public long NowMs => Time.GetUtcNow().ToUnixTimeMilliseconds();

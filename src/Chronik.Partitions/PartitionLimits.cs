@@ -21,6 +21,18 @@ public sealed record PartitionLimits
     /// </summary>
     public TimeSpan ReplicaLagMax { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// Bytes a second that a node sends to replicas that are too far behind for single entries, all together; 0: as fast as it goes. Key:
+    /// chronik.snapshot.rate.
+    /// </summary>
+    public long SnapshotRate { get; init; }
+
+    /// <summary>
+    /// How many such replicas a node sends to at once; the others wait their turn. Enough to keep a disk and a link busy while one of them
+    /// syncs what it got; more of them would only share.
+    /// </summary>
+    public int SnapshotsAtOnce { get; init; } = 4;
+
     /// <summary>How long an idle producer is remembered (Kafka: producer.id.expiration.ms). Key: chronik.producer-expiration.</summary>
     public TimeSpan ProducerExpiration { get; init; } = TimeSpan.FromDays(1);
 

@@ -45,6 +45,8 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
 
     public BrokerSettings Settings { get; set; } = new();
 
+    public IReadOnlyList<SnapshotTransferStatus> SnapshotTransfers => [];
+
     public StorageStatus Storage => new("/fake", 1000, 400, null);
 
     /// <summary>How many appends the replicas have been given.</summary>

@@ -38,7 +38,12 @@ internal sealed class ClusterNode : IAsyncDisposable
         Hub = new PeerHub(id, directory, TimeProvider.System, Buffers, new PeerOptions());
         Hub.Form(ReplicaCluster.ClusterId);
         ChronikPersistence.Install(_system, Storage, Buffers);
-        NodeContext context = new(id, Storage, Buffers, TimeProvider.System, _ticker, options.Limits, _meters, Hub) { StandsAlone = false };
+        Snapshots = new SnapshotTransfers(options.Limits, options.SnapshotTime);
+        NodeContext context = new(id, Storage, Buffers, TimeProvider.System, _ticker, options.Limits, _meters, Hub)
+        {
+            StandsAlone = false,
+            Snapshots = Snapshots,
+        };
         _partitions = _system.ActorOf(Props.Create(() => new PartitionsActor(context, _directory)));
         Storage.CheckpointWanted += group => _partitions.Tell(new CheckpointNeeded(group), ActorRefs.NoSender);
         _system.EventStream.Subscribe(_system.ActorOf(Props.Create(() => new Releaser())), typeof(SuppressedDeadLetter));
@@ -55,6 +60,8 @@ internal sealed class ClusterNode : IAsyncDisposable
     public NodeStorage Storage { get; }
 
     public PeerHub Hub { get; }
+
+    public SnapshotTransfers Snapshots { get; }
 
     public int AwakeGroups => _ticker.AwakeCount;
 
@@ -76,6 +83,7 @@ internal sealed class ClusterNode : IAsyncDisposable
         await _system.Terminate().WaitAsync(NodeFixture.Patience);
         _ticker.Dispose();
         _meters.Dispose();
+        Snapshots.Dispose();
         Storage.Dispose();
     }
 
@@ -100,4 +108,7 @@ internal sealed record ClusterOptions
     public PartitionLimits Limits { get; init; } = new();
 
     public int MinInsyncReplicas { get; init; } = 1;
+
+    /// <summary>The clock by which snapshots are held back.</summary>
+    public TimeProvider SnapshotTime { get; init; } = TimeProvider.System;
 }
