@@ -30,6 +30,11 @@ public sealed class ChronikHost : IAsyncDisposable
     private static readonly TimeSpan ClientsGrace = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan ActorsGrace = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// For tests of upgrades, and not an option: a process that is told 1 speaks, writes and reads what the first version did.
+    /// </summary>
+    private const string NewestLevelVariable = "CHRONIK_TEST_MAX_LEVEL";
+
     private readonly ChronikOptions _options;
     private readonly BufferPool _buffers = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -156,6 +161,11 @@ public sealed class ChronikHost : IAsyncDisposable
         }
     }
 
+    private static int NewestLevel =>
+        int.TryParse(Environment.GetEnvironmentVariable(NewestLevelVariable), CultureInfo.InvariantCulture, out var level)
+            ? level
+            : FeatureLevel.Newest;
+
     private async Task BindAsync(TextWriter progress)
     {
         foreach (var listener in _options.Kafka.Append(_options.Http).Concat(_options.Cluster is { } own ? [own.Listener] : []))
@@ -234,7 +244,7 @@ public sealed class ChronikHost : IAsyncDisposable
         var said = Stopwatch.GetTimestamp();
         try
         {
-            _storage = NodeStorage.Open(_options.Storage, _options.NodeId, null, disk, _buffers, TimeProvider.System, step =>
+            _storage = NodeStorage.Open(_options.Storage with { NewestLevel = NewestLevel }, _options.NodeId, null, disk, _buffers, TimeProvider.System, step =>
             {
                 if (Stopwatch.GetElapsedTime(said) > TimeSpan.FromSeconds(1))
                 {
@@ -269,6 +279,7 @@ public sealed class ChronikHost : IAsyncDisposable
             Limits = _options.Partitions,
             GroupLimits = _options.Groups,
             ElectionTimeout = _options.ElectionTimeout,
+            NewestLevel = NewestLevel,
             Cluster = _options.Cluster is { } cluster
                 ? new ClusterOptions
                 {

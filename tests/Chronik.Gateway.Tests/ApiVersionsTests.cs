@@ -1,4 +1,5 @@
 using Chronik.Gateway.Handlers;
+using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Protocol;
 using Chronik.Protocol.Messages;
@@ -29,6 +30,27 @@ public sealed class ApiVersionsTests
         Assert.Equal((4, 18), Range(response, ApiKey.Fetch));
         Assert.Equal((0, 13), Range(response, ApiKey.Metadata));
         Assert.Equal((0, 9), Range(response, ApiKey.JoinGroup));
+    }
+
+    [Fact]
+    public async Task The_level_of_the_cluster_is_the_only_feature()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync();
+        using KafkaClient client = await host.ConnectAsync();
+        Assert.Equal((1, 1), Finalized(await client.CallAsync(Ask, 3)));
+        host.Node.Apply(new LevelChanged(2));
+        ApiVersionsResponse response = await client.CallAsync(Ask, 4);
+        Assert.Equal((2, 2), Finalized(response));
+        ApiVersionsResponse.SupportedFeatureKey supported = Assert.Single(response.SupportedFeatures);
+        Assert.Equal(("chronik.level", 1, 2), (supported.Name, supported.MinVersion, supported.MaxVersion));
+        Assert.Equal(2, response.FinalizedFeaturesEpoch);
+
+        static (int, int) Finalized(ApiVersionsResponse response)
+        {
+            ApiVersionsResponse.FinalizedFeatureKey feature = Assert.Single(response.FinalizedFeatures);
+            Assert.Equal("chronik.level", feature.Name);
+            return (feature.MinVersionLevel, feature.MaxVersionLevel);
+        }
     }
 
     [Fact]

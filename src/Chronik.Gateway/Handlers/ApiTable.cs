@@ -39,6 +39,7 @@ internal sealed class ApiTable
             new IncrementalAlterConfigsHandler(services),
             new OffsetDeleteHandler(services),
             new DescribeQuorumHandler(services),
+            new UpdateFeaturesHandler(services),
             new DescribeClusterHandler(services),
             new DescribeProducersHandler(services),
             new ListConfigResourcesHandler(services),

@@ -1,4 +1,5 @@
 using Chronik.Gateway.Network;
+using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Protocol;
 using Chronik.Protocol.Messages;
@@ -8,7 +9,8 @@ namespace Chronik.Gateway.Handlers;
 /// <summary>ApiVersions: what this broker serves (KIP-35, KIP-511).</summary>
 /// <remarks>
 /// Produce is advertised from version 0 although 0 to 2 are refused, as Kafka does: older librdkafka takes a higher minimum for a
-/// broker that it cannot talk to. No features are finalised: group protocol and transaction versions beyond the first are not served.
+/// broker that it cannot talk to. The only feature is the cluster's level, which no client knows and so all of them pass over: group protocol
+/// and transaction versions beyond the first are not served. What is finalised changes only when the level does, so the level is its epoch.
 /// </remarks>
 internal sealed class ApiVersionsHandler(GatewayServices services, ApiTable table)
     : ApiHandler<ApiVersionsRequest, ApiVersionsResponse>(services, ApiKey.ApiVersions)
@@ -29,6 +31,14 @@ internal sealed class ApiVersionsHandler(GatewayServices services, ApiTable tabl
     {
         var response = new ApiVersionsResponse { ApiKeys = new List<ApiVersionsResponse.ApiVersion>(table.All.Count) };
         foreach (ApiHandler handler in table.All) response.ApiKeys.Add(Describe(handler));
+        MetadataImage metadata = Services.Node.Metadata;
+        ProtocolVersions spoken =
+            metadata.Brokers.TryGetValue(Services.Node.Id, out BrokerImage? self) ? self.Protocol : ProtocolVersions.Current;
+        response.SupportedFeatures =
+            [new() { Name = FeatureLevel.Name, MinVersion = (short)spoken.Min, MaxVersion = (short)spoken.Max }];
+        response.FinalizedFeatures =
+            [new() { Name = FeatureLevel.Name, MinVersionLevel = (short)metadata.Level, MaxVersionLevel = (short)metadata.Level }];
+        response.FinalizedFeaturesEpoch = metadata.Level;
         return new ValueTask<ApiVersionsResponse>(response);
     }
 
