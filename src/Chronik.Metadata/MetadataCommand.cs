@@ -155,6 +155,25 @@ public sealed record ChangeLevel(int Level, bool ValidateOnly = false) : Metadat
     public override int Since => FeatureLevel.Operable;
 }
 
+/// <summary>
+/// From a leader of partitions: these replicas are in sync now. Answered by an <see cref="ItemResult"/> each, which concerns nobody but who
+/// asks: FENCED_LEADER_EPOCH when a later leader has said something since, UNKNOWN_TOPIC_OR_PARTITION when the partition is gone.
+/// </summary>
+/// <param name="Leader">The node that leads them.</param>
+/// <param name="Partitions">The partitions.</param>
+public sealed record ChangeIsr(NodeId Leader, IReadOnlyList<PartitionIsr> Partitions) : MetadataCommand
+{
+    /// <inheritdoc/>
+    public override int Since => FeatureLevel.Operable;
+}
+
+/// <summary>Who is in sync of one partition.</summary>
+/// <param name="Topic">The topic.</param>
+/// <param name="Partition">The partition's number.</param>
+/// <param name="Epoch">The leader's epoch.</param>
+/// <param name="Isr">The nodes, the leader among them.</param>
+public sealed record PartitionIsr(TopicId Topic, int Partition, LeaderEpoch Epoch, IReadOnlyList<NodeId> Isr);
+
 /// <summary>Note that a broker is not reachable, or that it is again. Answered by one <see cref="ItemResult"/>.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="IsLive">Whether it is there.</param>

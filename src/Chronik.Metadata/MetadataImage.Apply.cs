@@ -17,6 +17,7 @@ public sealed partial class MetadataImage
         TopicCreated created => Create(created),
         TopicDeleted deleted => Delete(deleted),
         PartitionsAdded added => AddPartitions(added),
+        IsrChanged changed => ChangeIsr(changed),
         ConfigChanged changed => ChangeConfig(changed),
         ProducerIdsAllocated allocated => AllocateProducerIds(allocated),
         BrokerRegistered registered => new MetadataImage(this)
@@ -90,6 +91,14 @@ public sealed partial class MetadataImage
             ReplicaCounts = Count(added.Partitions, 1),
             PreferredCounts = CountPreferred(added.Partitions, 1),
         };
+    }
+
+    private MetadataImage ChangeIsr(IsrChanged changed)
+    {
+        TopicImage topic = TopicOf(changed.Id);
+        Invariant.Require((uint)changed.Partition < (uint)topic.Partitions.Length);
+        PartitionImage partition = topic.Partitions[changed.Partition] with { Isr = changed.Isr, IsrEpoch = changed.Epoch };
+        return With(topic with { Partitions = topic.Partitions.SetItem(changed.Partition, partition) });
     }
 
     private MetadataImage ChangeConfig(ConfigChanged changed)

@@ -27,7 +27,16 @@ public sealed partial class MetadataImage
         }
 
         foreach (TopicImage topic in Topics.Values.OrderBy(topic => topic.Name, StringComparer.Ordinal))
+        {
             records.Add(new TopicCreated(topic.Name, topic.Id, topic.Partitions, topic.Configs));
+            for (int i = 0; i < topic.Partitions.Length; i++)
+            {
+                PartitionImage partition = topic.Partitions[i];
+                if (partition.IsrEpoch != LeaderEpoch.Unknown)
+                    records.Add(new IsrChanged(topic.Id, i, partition.IsrEpoch, partition.Isr));
+            }
+        }
+
         foreach (string broker in BrokerConfigs.Keys.Order(StringComparer.Ordinal))
             foreach ((string key, string value) in BrokerConfigs[broker])
                 records.Add(new ConfigChanged(new ConfigResource(ConfigResourceKind.Broker, broker), key, value));

@@ -16,6 +16,29 @@ public sealed record PartitionImage(ImmutableArray<NodeId> Replicas, ImmutableAr
         : this(replicas, [.. new Guid[replicas.Length]])
     {
     }
+
+    private readonly ImmutableArray<NodeId> _isr;
+
+    /// <summary>
+    /// The replicas that are in sync, as a leader said last: never a node that is no replica. All of them until a leader has said so. A
+    /// leader begins with these; what it holds itself is what counts while it leads.
+    /// </summary>
+    public ImmutableArray<NodeId> Isr
+    {
+        get
+        {
+            if (_isr.IsDefault) return Replicas;
+            foreach (NodeId node in _isr)
+                if (!Replicas.Contains(node))
+                    return [.. _isr.Where(Replicas.Contains)];
+            return _isr;
+        }
+
+        init => _isr = value;
+    }
+
+    /// <summary>The epoch of the leader that said so; unknown until one has.</summary>
+    public LeaderEpoch IsrEpoch { get; init; } = LeaderEpoch.Unknown;
 }
 
 /// <summary>One topic.</summary>

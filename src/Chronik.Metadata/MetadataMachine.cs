@@ -52,6 +52,9 @@ public static partial class MetadataMachine
             case RegisterBroker register:
                 results.Add(Register(draft, register));
                 break;
+            case ChangeIsr change:
+                results.AddRange(change.Partitions.Select(partition => Change(draft, change.Leader, partition)));
+                break;
             case ChangeLiveness change:
                 results.Add(Change(draft, change));
                 break;

@@ -79,6 +79,17 @@ public sealed record TopicDeleted(TopicId Id) : MetadataRecord;
 /// <param name="Partitions">The new partitions.</param>
 public sealed record PartitionsAdded(TopicId Id, int First, ImmutableArray<PartitionImage> Partitions) : MetadataRecord;
 
+/// <summary>Other replicas of a partition are in sync than before, as its leader says.</summary>
+/// <param name="Id">The topic's id.</param>
+/// <param name="Partition">The partition's number.</param>
+/// <param name="Epoch">The leader's epoch.</param>
+/// <param name="Isr">Those in sync, the leader among them, in the order of the replicas.</param>
+public sealed record IsrChanged(TopicId Id, int Partition, LeaderEpoch Epoch, ImmutableArray<NodeId> Isr) : MetadataRecord
+{
+    /// <inheritdoc/>
+    public override int Since => FeatureLevel.Operable;
+}
+
 /// <summary>A config was set, or removed so that the default holds again.</summary>
 /// <param name="Resource">What it belongs to.</param>
 /// <param name="Key">The config's key.</param>

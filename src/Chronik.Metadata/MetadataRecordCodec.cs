@@ -31,6 +31,7 @@ public static class MetadataRecordCodec
         MetadataRestated = 8,
         BrokerLivenessChanged = 9,
         LevelChanged = 10,
+        IsrChanged = 11,
         BrokerDrainingChanged = 14,
     }
 
@@ -79,6 +80,13 @@ public static class MetadataRecordCodec
                 writer.Guid(added.Id.Value);
                 writer.Number(added.First);
                 writer.Partitions(added.Partitions);
+                break;
+            case IsrChanged changed:
+                writer.Header(RecordType.IsrChanged);
+                writer.Guid(changed.Id.Value);
+                writer.Number(changed.Partition);
+                writer.Number(changed.Epoch.Value);
+                writer.Nodes(changed.Isr);
                 break;
             case ConfigChanged changed:
                 writer.Header(RecordType.ConfigChanged);
@@ -148,6 +156,8 @@ public static class MetadataRecordCodec
                 reader.String(), new TopicId(reader.Guid()), reader.Partitions(version), reader.Configs()),
             RecordType.TopicDeleted => new TopicDeleted(new TopicId(reader.Guid())),
             RecordType.PartitionsAdded => new PartitionsAdded(new TopicId(reader.Guid()), reader.Int(), reader.Partitions(version)),
+            RecordType.IsrChanged => new IsrChanged(
+                new TopicId(reader.Guid()), reader.Int(), new LeaderEpoch(reader.Int()), reader.Nodes()),
             RecordType.ConfigChanged => new ConfigChanged(
                 new ConfigResource((ConfigResourceKind)reader.Int(), reader.String()), reader.String(), reader.NullableString()),
             RecordType.ProducerIdsAllocated => new ProducerIdsAllocated(reader.Number()),
@@ -205,6 +215,12 @@ public static class MetadataRecordCodec
             buffer.Advance(16);
         }
 
+        public void Nodes(ImmutableArray<NodeId> nodes)
+        {
+            Number(nodes.Length);
+            foreach (NodeId node in nodes) Number(node.Value);
+        }
+
         public void Partitions(ImmutableArray<PartitionImage> partitions)
         {
             Number(partitions.Length);
@@ -254,6 +270,13 @@ public static class MetadataRecordCodec
         }
 
         public string String() => NullableString() ?? throw new MetadataFormatException("metadata record lacks a text");
+
+        public ImmutableArray<NodeId> Nodes()
+        {
+            ImmutableArray<NodeId>.Builder nodes = ImmutableArray.CreateBuilder<NodeId>(Count());
+            for (int i = nodes.Capacity; i > 0; i--) nodes.Add(new NodeId(Int()));
+            return nodes.MoveToImmutable();
+        }
 
         public ImmutableArray<PartitionImage> Partitions(byte version)
         {

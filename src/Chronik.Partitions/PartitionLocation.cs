@@ -8,7 +8,7 @@ namespace Chronik.Partitions;
 /// <param name="Leader">The leader; none while nobody is known to lead.</param>
 /// <param name="Epoch">The leader's epoch, or the latest that is known.</param>
 /// <param name="Replicas">The nodes that hold it, the preferred leader first.</param>
-/// <param name="Isr">Those in sync, as the leader said last; all replicas while it has not said.</param>
+/// <param name="Isr">Those in sync, as the leader says; while no leader is known, as the metadata have it from the last one.</param>
 /// <param name="Offline">The replicas on brokers that are not live.</param>
 public sealed record PartitionLocation(
     NodeId Leader, LeaderEpoch Epoch, IReadOnlyList<NodeId> Replicas, IReadOnlyList<NodeId> Isr, IReadOnlyList<NodeId> Offline);
@@ -29,7 +29,7 @@ internal sealed class PartitionLocator(NodeId self, PartitionDirectory directory
         IReadOnlyList<NodeId> replicas = known.Partitions[partition].Replicas;
         (NodeId leader, LeaderEpoch epoch, IReadOnlyList<NodeId>? isr) = Lead(new GroupId(topic, partition));
         IReadOnlyList<NodeId> offline = replicas.All(IsLive) ? [] : [.. replicas.Where(replica => !IsLive(replica))];
-        return new PartitionLocation(leader, epoch, replicas, isr ?? replicas, offline);
+        return new PartitionLocation(leader, epoch, replicas, isr ?? known.Partitions[partition].Isr, offline);
 
         bool IsLive(NodeId node) => image.Brokers.TryGetValue(node, out BrokerImage? broker) && broker.IsLive;
     }

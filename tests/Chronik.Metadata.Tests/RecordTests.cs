@@ -89,6 +89,9 @@ public sealed class RecordTests
         string directories = new('0', 64);
         Assert.Equal("0201" + "0274" + "00000000000000000000000000000001" + "02040402" + directories + "00", Hex(created));
         Assert.Equal("0600A001", Hex(new ProducerIdsAllocated(80)));
+        Assert.Equal(
+            "0B00" + "00000000000000000000000000000001" + "06" + "0E" + "04" + "0204",
+            Hex(new IsrChanged(TopicId.ClusterMetadata, 3, new LeaderEpoch(7), [new(1), new(2)])));
         Assert.Equal("050008" + "00" + "026B" + "01", Hex(new ConfigChanged(ConfigResource.AllBrokers, "k", null)));
     }
 
@@ -152,7 +155,8 @@ public sealed class RecordTests
         {
             string name = $"t{random.Next(6)}" + (random.Next(2) == 0 ? "." : "_");
             ConfigOperation operation = (ConfigOperation)random.Next(2);
-            switch (random.Next(6))
+            if (i == 20 && seed % 2 == 0) world.Do(new ChangeLevel(FeatureLevel.Operable));
+            switch (random.Next(7))
             {
                 case 0:
                     world.Create(name, random.Next(1, 6), random.Next(1, 5), ("retention.ms", random.Next(-2, 3).ToString()));
@@ -171,6 +175,13 @@ public sealed class RecordTests
                     break;
                 case 5 when random.Next(4) == 0:
                     world.Do(new ChangeLiveness(new NodeId(random.Next(3)), random.Next(2) == 0));
+                    break;
+                case 6:
+                    world.Image.Topics.TryGetValue(name, out TopicImage? topic);
+                    NodeId leader = new(random.Next(3));
+                    NodeId[] isr = [.. World.Nodes(0, 1, 2).Where(node => node == leader || random.Next(2) == 0)];
+                    world.Do(new ChangeIsr(
+                        leader, [new(topic?.Id ?? TopicId.None, random.Next(4), new LeaderEpoch(random.Next(i / 10 + 1)), isr)]));
                     break;
                 default:
                     world.Do(new AllocateProducerIds(random.Next(0, 5)));

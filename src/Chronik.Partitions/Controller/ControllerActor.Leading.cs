@@ -190,7 +190,9 @@ internal sealed partial class ControllerActor
     private bool IsLong(PartitionView log)
     {
         long records = log.HighWatermark.Value - log.LogStartOffset.Value;
-        return records > _setup.LogRecords && records > 4 * (_image.Topics.Count + _image.Brokers.Count + _image.BrokerConfigs.Count);
+        if (records <= _setup.LogRecords) return false;
+        int recorded = _image.Topics.Values.Sum(topic => topic.Partitions.Count(one => one.IsrEpoch != LeaderEpoch.Unknown));
+        return records > 4 * (_image.Topics.Count + _image.Brokers.Count + _image.BrokerConfigs.Count + recorded);
     }
 
     /// <summary>Fences brokers that are out of reach, and lets those that registered hear the log.</summary>

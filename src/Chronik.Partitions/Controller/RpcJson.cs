@@ -26,6 +26,7 @@ namespace Chronik.Partitions.Controller;
 [JsonSerializable(typeof(RegisterBroker))]
 [JsonSerializable(typeof(ChangeLiveness))]
 [JsonSerializable(typeof(DrainBroker))]
+[JsonSerializable(typeof(ChangeIsr))]
 [JsonSerializable(typeof(TopicResult))]
 [JsonSerializable(typeof(ConfigResult))]
 [JsonSerializable(typeof(ProducerIdsResult))]
@@ -56,7 +57,7 @@ internal sealed partial class RpcJson : JsonSerializerContext
                 (typeof(CreatePartitions), "create-partitions"), (typeof(AlterConfigs), "alter-configs"),
                 (typeof(IncrementalAlterConfigs), "incremental-alter-configs"), (typeof(AllocateProducerIds), "allocate-producer-ids"),
                 (typeof(RegisterBroker), "register-broker"), (typeof(ChangeLiveness), "change-liveness"),
-                (typeof(ChangeLevel), "change-level"), (typeof(DrainBroker), "drain-broker"));
+                (typeof(ChangeLevel), "change-level"), (typeof(DrainBroker), "drain-broker"), (typeof(ChangeIsr), "change-isr"));
         }
         else if (info.Type == typeof(ItemResult))
         {
