@@ -174,6 +174,49 @@ public sealed record ChangeIsr(NodeId Leader, IReadOnlyList<PartitionIsr> Partit
 /// <param name="Isr">The nodes, the leader among them.</param>
 public sealed record PartitionIsr(TopicId Topic, int Partition, LeaderEpoch Epoch, IReadOnlyList<NodeId> Isr);
 
+/// <summary>
+/// Move partitions to other nodes, or back (KIP-455). Answered by an <see cref="ItemResult"/> each. A partition's own leader carries its
+/// move out and ends it with <see cref="CompleteReassignment"/>; whoever leads next goes on with it.
+/// </summary>
+/// <param name="Items">The partitions; each at most once.</param>
+/// <param name="AllowFactorChange">Whether a partition may have more or fewer replicas afterwards than before.</param>
+public sealed record AlterReassignments(IReadOnlyList<Reassignment> Items, bool AllowFactorChange = true) : MetadataCommand
+{
+    /// <inheritdoc/>
+    public override int Since => FeatureLevel.Operable;
+}
+
+/// <summary>Where one partition shall be.</summary>
+/// <param name="Topic">The topic's name.</param>
+/// <param name="Partition">The partition's number.</param>
+/// <param name="Target">The nodes, the preferred leader first; null: back to where it was before the move that is under way.</param>
+public sealed record Reassignment(string Topic, int Partition, IReadOnlyList<NodeId>? Target);
+
+/// <summary>
+/// From a partition's leader: its group has the members that the move was to bring, and that is committed. Answered by one
+/// <see cref="ItemResult"/>; refused with INVALID_REQUEST when another move is under way by now.
+/// </summary>
+/// <param name="Topic">The topic.</param>
+/// <param name="Partition">The partition's number.</param>
+/// <param name="Epoch">The leader's epoch.</param>
+/// <param name="Voters">The nodes that the group has now, in any order.</param>
+public sealed record CompleteReassignment(TopicId Topic, int Partition, LeaderEpoch Epoch, IReadOnlyList<NodeId> Voters) : MetadataCommand
+{
+    /// <inheritdoc/>
+    public override int Since => FeatureLevel.Operable;
+}
+
+/// <summary>
+/// Forget a broker that does not come back. Answered by one <see cref="ItemResult"/>: refused while it is live, because it would register
+/// again at once, and while it holds replicas, because nobody would fill them.
+/// </summary>
+/// <param name="Id">Its id.</param>
+public sealed record UnregisterBroker(NodeId Id) : MetadataCommand
+{
+    /// <inheritdoc/>
+    public override int Since => FeatureLevel.Operable;
+}
+
 /// <summary>Note that a broker is not reachable, or that it is again. Answered by one <see cref="ItemResult"/>.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="IsLive">Whether it is there.</param>

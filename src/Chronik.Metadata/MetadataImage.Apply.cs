@@ -30,7 +30,14 @@ public sealed partial class MetadataImage
                 IsDraining = Brokers.GetValueOrDefault(registered.Id)?.IsDraining ?? false,
                 IsLeaving = Brokers.GetValueOrDefault(registered.Id)?.IsLeaving ?? false,
             }),
+            Unregistered = Unregistered.Remove(registered.Id),
         },
+        BrokerUnregistered unregistered => new MetadataImage(this)
+        {
+            Brokers = Brokers.Remove(unregistered.Id),
+            Unregistered = Unregistered.Add(unregistered.Id),
+        },
+        ReassignmentChanged changed => ChangeReplicas(changed),
         BrokerLivenessChanged changed => ChangeLiveness(changed),
         BrokerDrainingChanged changed => ChangeDraining(changed),
         MetadataRestated => new MetadataImage { Version = Version + 1 },
@@ -99,6 +106,29 @@ public sealed partial class MetadataImage
         Invariant.Require((uint)changed.Partition < (uint)topic.Partitions.Length);
         PartitionImage partition = topic.Partitions[changed.Partition] with { Isr = changed.Isr, IsrEpoch = changed.Epoch };
         return With(topic with { Partitions = topic.Partitions.SetItem(changed.Partition, partition) });
+    }
+
+    private MetadataImage ChangeReplicas(ReassignmentChanged changed)
+    {
+        TopicImage topic = TopicOf(changed.Id);
+        Invariant.Require((uint)changed.Partition < (uint)topic.Partitions.Length && changed.Replicas.Length > 0);
+        PartitionImage before = topic.Partitions[changed.Partition];
+        ImmutableArray<NodeId> inSync = [.. changed.Replicas.Where(before.Isr.Contains)]; // Who is added is in sync when a leader says so.
+        PartitionImage after = before with
+        {
+            Replicas = changed.Replicas,
+            Directories = changed.Directories,
+            Adding = changed.Adding,
+            Removing = changed.Removing,
+            Isr = inSync.IsEmpty ? changed.Replicas : inSync,
+        };
+        MetadataImage without = new(this) { ReplicaCounts = Count([before], -1), PreferredCounts = CountPreferred([before], -1) };
+        return new MetadataImage(With(topic with { Partitions = topic.Partitions.SetItem(changed.Partition, after) }))
+        {
+            Version = Version + 1,
+            ReplicaCounts = without.Count([after], 1),
+            PreferredCounts = without.CountPreferred([after], 1),
+        };
     }
 
     private MetadataImage ChangeConfig(ConfigChanged changed)

@@ -26,13 +26,15 @@ public sealed partial class MetadataImage
             if (broker.IsDraining) records.Add(new BrokerDrainingChanged(broker.Id, IsDraining: true, broker.IsLeaving));
         }
 
+        foreach (NodeId gone in Unregistered.OrderBy(id => id.Value)) records.Add(new BrokerUnregistered(gone));
         foreach (TopicImage topic in Topics.Values.OrderBy(topic => topic.Name, StringComparer.Ordinal))
         {
             records.Add(new TopicCreated(topic.Name, topic.Id, topic.Partitions, topic.Configs));
             for (int i = 0; i < topic.Partitions.Length; i++)
             {
                 PartitionImage partition = topic.Partitions[i];
-                if (partition.IsrEpoch != LeaderEpoch.Unknown)
+                if (partition.IsMoving) records.Add(partition.ToRecord(topic.Id, i));
+                if (partition.IsMoving || partition.IsrEpoch != LeaderEpoch.Unknown)
                     records.Add(new IsrChanged(topic.Id, i, partition.IsrEpoch, partition.Isr));
             }
         }

@@ -4,7 +4,10 @@ using Chronik.Model;
 namespace Chronik.Metadata;
 
 /// <summary>One partition of a topic.</summary>
-/// <param name="Replicas">The nodes that hold it, the preferred leader first. They are the voters of its Raft group.</param>
+/// <param name="Replicas">
+/// The nodes that hold it, the preferred leader first. They are the voters of its Raft group, unless it is being moved: then they are the
+/// nodes that it moves to, followed by those that it leaves.
+/// </param>
 /// <param name="Directories">
 /// The data directory that each of these nodes had when the replica was placed there (KIP-858), in the same order;
 /// <see cref="Guid.Empty"/> where it is not known. A node that has another one now has lost what it had promised.
@@ -39,6 +42,27 @@ public sealed record PartitionImage(ImmutableArray<NodeId> Replicas, ImmutableAr
 
     /// <summary>The epoch of the leader that said so; unknown until one has.</summary>
     public LeaderEpoch IsrEpoch { get; init; } = LeaderEpoch.Unknown;
+
+    /// <summary>Those of the replicas that did not hold the partition before the move that is under way (KIP-455); normally none.</summary>
+    public ImmutableArray<NodeId> Adding { get; init; } = [];
+
+    /// <summary>
+    /// Those of the replicas that are not to hold the partition after the move that is under way; normally none. One that is in
+    /// <see cref="Adding"/> too was to be added by a move that another one, or its end, has replaced.
+    /// </summary>
+    public ImmutableArray<NodeId> Removing { get; init; } = [];
+
+    /// <summary>Whether it is being moved.</summary>
+    public bool IsMoving => !Adding.IsEmpty || !Removing.IsEmpty;
+
+    /// <summary>The nodes that hold it once no move is under way.</summary>
+    public ImmutableArray<NodeId> Target => Removing.IsEmpty ? Replicas : Replicas.RemoveRange(Removing);
+
+    /// <summary>The nodes that held it before the move that is under way, in the order that is left of them.</summary>
+    public ImmutableArray<NodeId> Origin => Adding.IsEmpty ? Replicas : Replicas.RemoveRange(Adding);
+
+    internal ReassignmentChanged ToRecord(TopicId topic, int partition) =>
+        new(topic, partition, Replicas, Directories, Adding, Removing);
 }
 
 /// <summary>One topic.</summary>
@@ -59,8 +83,8 @@ public sealed record TopicImage
     /// </summary>
     public ImmutableSortedDictionary<string, string> Configs { get; init; } = MetadataImage.NoConfigs;
 
-    /// <summary>How many replicas each partition was created with.</summary>
-    public int ReplicationFactor => Partitions[0].Replicas.Length;
+    /// <summary>How many replicas a partition has that is added to it.</summary>
+    public int ReplicationFactor => Partitions[0].Target.Length;
 }
 
 /// <summary>Where clients reach a broker.</summary>
@@ -164,6 +188,7 @@ public sealed partial class MetadataImage
         Topics = from.Topics;
         TopicsById = from.TopicsById;
         Brokers = from.Brokers;
+        Unregistered = from.Unregistered;
         BrokerConfigs = from.BrokerConfigs;
         NextProducerId = from.NextProducerId;
         ReplicaCounts = from.ReplicaCounts;
@@ -191,6 +216,9 @@ public sealed partial class MetadataImage
 
     /// <summary>The brokers that have registered, by id.</summary>
     public ImmutableDictionary<NodeId, BrokerImage> Brokers { get; private init; } = ImmutableDictionary<NodeId, BrokerImage>.Empty;
+
+    /// <summary>The brokers that are gone for good, and have not registered again.</summary>
+    public ImmutableHashSet<NodeId> Unregistered { get; private init; } = [];
 
     /// <summary>
     /// The configs of brokers that were changed while running, by resource name: a broker's id, or the empty string for what holds for

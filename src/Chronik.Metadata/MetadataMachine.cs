@@ -61,6 +61,15 @@ public static partial class MetadataMachine
             case DrainBroker drain:
                 results.Add(Drain(draft, drain));
                 break;
+            case AlterReassignments alter:
+                results.AddRange(Move(draft, alter));
+                break;
+            case CompleteReassignment complete:
+                results.Add(Complete(draft, complete));
+                break;
+            case UnregisterBroker unregister:
+                results.Add(Unregister(draft, unregister));
+                break;
             default:
                 throw new ArgumentException($"no rule for {command.GetType().Name}", nameof(command));
         }

@@ -132,6 +132,35 @@ public sealed record BrokerDrainingChanged(NodeId Id, bool IsDraining, bool IsLe
 }
 
 /// <summary>
+/// The nodes of a partition are to become others, or have become them: what <see cref="PartitionImage"/> says of them from now on.
+/// </summary>
+/// <param name="Id">The topic's id.</param>
+/// <param name="Partition">The partition's number.</param>
+/// <param name="Replicas">The nodes that hold it.</param>
+/// <param name="Directories">The data directory of each.</param>
+/// <param name="Adding">Those of them that did not hold it before the move.</param>
+/// <param name="Removing">Those of them that are not to hold it after the move.</param>
+public sealed record ReassignmentChanged(
+    TopicId Id,
+    int Partition,
+    ImmutableArray<NodeId> Replicas,
+    ImmutableArray<Guid> Directories,
+    ImmutableArray<NodeId> Adding,
+    ImmutableArray<NodeId> Removing) : MetadataRecord
+{
+    /// <inheritdoc/>
+    public override int Since => FeatureLevel.Operable;
+}
+
+/// <summary>A broker is gone for good. Registering brings it back.</summary>
+/// <param name="Id">Its id.</param>
+public sealed record BrokerUnregistered(NodeId Id) : MetadataRecord
+{
+    /// <inheritdoc/>
+    public override int Since => FeatureLevel.Operable;
+}
+
+/// <summary>
 /// Everything before it is void: the records that follow, in the same batch, state the whole image again
 /// (<see cref="MetadataImage.ToRecords"/>), so that the log before them can be deleted.
 /// </summary>

@@ -32,6 +32,8 @@ public static class MetadataRecordCodec
         BrokerLivenessChanged = 9,
         LevelChanged = 10,
         IsrChanged = 11,
+        ReassignmentChanged = 12,
+        BrokerUnregistered = 13,
         BrokerDrainingChanged = 14,
     }
 
@@ -127,6 +129,19 @@ public static class MetadataRecordCodec
                 writer.Number(changed.IsDraining ? 1 : 0);
                 writer.Number(changed.IsLeaving ? 1 : 0);
                 break;
+            case ReassignmentChanged changed:
+                writer.Header(RecordType.ReassignmentChanged);
+                writer.Guid(changed.Id.Value);
+                writer.Number(changed.Partition);
+                writer.Nodes(changed.Replicas);
+                foreach (Guid directory in changed.Directories) writer.Guid(directory);
+                writer.Nodes(changed.Adding);
+                writer.Nodes(changed.Removing);
+                break;
+            case BrokerUnregistered unregistered:
+                writer.Header(RecordType.BrokerUnregistered);
+                writer.Number(unregistered.Id.Value);
+                break;
             case MetadataRestated:
                 writer.Header(RecordType.MetadataRestated);
                 break;
@@ -170,6 +185,8 @@ public static class MetadataRecordCodec
             RecordType.BrokerLivenessChanged => new BrokerLivenessChanged(new NodeId(reader.Int()), reader.Number() != 0),
             RecordType.BrokerDrainingChanged => new BrokerDrainingChanged(
                 new NodeId(reader.Int()), reader.Number() != 0, reader.Number() != 0),
+            RecordType.ReassignmentChanged => reader.Reassignment(),
+            RecordType.BrokerUnregistered => new BrokerUnregistered(new NodeId(reader.Int())),
             RecordType.MetadataRestated => new MetadataRestated(),
             _ => throw new MetadataFormatException(
                 $"metadata record type {type} is of a newer version; this broker knows the types 1 to {(byte)Enum.GetValues<RecordType>()[^1]}"),
@@ -226,8 +243,7 @@ public static class MetadataRecordCodec
             Number(partitions.Length);
             foreach (PartitionImage partition in partitions)
             {
-                Number(partition.Replicas.Length);
-                foreach (NodeId replica in partition.Replicas) Number(replica.Value);
+                Nodes(partition.Replicas);
                 Invariant.Require(partition.Directories.Length == partition.Replicas.Length);
                 foreach (Guid directory in partition.Directories) Guid(directory);
             }
@@ -283,15 +299,19 @@ public static class MetadataRecordCodec
             ImmutableArray<PartitionImage>.Builder partitions = ImmutableArray.CreateBuilder<PartitionImage>(Count());
             for (int i = partitions.Capacity; i > 0; i--)
             {
-                int factor = Count();
-                ImmutableArray<NodeId>.Builder replicas = ImmutableArray.CreateBuilder<NodeId>(factor);
-                for (int j = factor; j > 0; j--) replicas.Add(new NodeId(Int()));
-                partitions.Add(version >= 1
-                    ? new PartitionImage(replicas.MoveToImmutable(), Guids(factor))
-                    : new PartitionImage(replicas.MoveToImmutable()));
+                ImmutableArray<NodeId> replicas = Nodes();
+                partitions.Add(version >= 1 ? new PartitionImage(replicas, Guids(replicas.Length)) : new PartitionImage(replicas));
             }
 
             return partitions.MoveToImmutable();
+        }
+
+        public ReassignmentChanged Reassignment()
+        {
+            TopicId id = new(Guid());
+            int partition = Int();
+            ImmutableArray<NodeId> replicas = Nodes();
+            return new ReassignmentChanged(id, partition, replicas, Guids(replicas.Length), Nodes(), Nodes());
         }
 
         public ImmutableSortedDictionary<string, string> Configs()

@@ -31,6 +31,9 @@ public sealed class RecordTests
         new BrokerLivenessChanged(new NodeId(3), IsLive: false),
         new BrokerDrainingChanged(new NodeId(3), IsDraining: true, IsLeaving: false),
         new BrokerDrainingChanged(new NodeId(3), IsDraining: true, IsLeaving: true),
+        new ReassignmentChanged(Topic, 3, [new(4), new(2)], [Topic.Value, Guid.Empty], [new(4)], [new(2)]),
+        new ReassignmentChanged(Topic, 0, [new(4)], [Guid.Empty], [], []),
+        new BrokerUnregistered(new NodeId(3)),
     ];
 
     public static TheoryData<int> All() => [.. Enumerable.Range(0, Records.Length)];

@@ -27,6 +27,9 @@ namespace Chronik.Partitions.Controller;
 [JsonSerializable(typeof(ChangeLiveness))]
 [JsonSerializable(typeof(DrainBroker))]
 [JsonSerializable(typeof(ChangeIsr))]
+[JsonSerializable(typeof(AlterReassignments))]
+[JsonSerializable(typeof(CompleteReassignment))]
+[JsonSerializable(typeof(UnregisterBroker))]
 [JsonSerializable(typeof(TopicResult))]
 [JsonSerializable(typeof(ConfigResult))]
 [JsonSerializable(typeof(ProducerIdsResult))]
@@ -57,7 +60,9 @@ internal sealed partial class RpcJson : JsonSerializerContext
                 (typeof(CreatePartitions), "create-partitions"), (typeof(AlterConfigs), "alter-configs"),
                 (typeof(IncrementalAlterConfigs), "incremental-alter-configs"), (typeof(AllocateProducerIds), "allocate-producer-ids"),
                 (typeof(RegisterBroker), "register-broker"), (typeof(ChangeLiveness), "change-liveness"),
-                (typeof(ChangeLevel), "change-level"), (typeof(DrainBroker), "drain-broker"), (typeof(ChangeIsr), "change-isr"));
+                (typeof(ChangeLevel), "change-level"), (typeof(DrainBroker), "drain-broker"), (typeof(ChangeIsr), "change-isr"),
+                (typeof(AlterReassignments), "alter-reassignments"), (typeof(CompleteReassignment), "complete-reassignment"),
+                (typeof(UnregisterBroker), "unregister-broker"));
         }
         else if (info.Type == typeof(ItemResult))
         {
