@@ -63,6 +63,25 @@ public sealed class BadInputTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_seed_that_does_not_resolve_is_named_and_the_node_joins_by_another()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(3, Scenario.Settings);
+        NodeProcess fourth = cluster.Add(
+            4, null, "", ["--seed", "no-such-host.invalid:9192", "--seed", cluster.Nodes[0].Akka, "--bootstrap-expect", "3"]);
+        fourth.Start();
+        await fourth.ReadyAsync();
+        await Wire.Wait.UntilAsync(
+            async () => (await cluster.Client.MetadataAsync()).Brokers.Count == 4, "four brokers are there");
+
+        NodeProcess lost = cluster.Add(5, null, "", ["--seed", "no-such-host.invalid:9192", "--bootstrap-expect", "3"]);
+        lost.Start();
+        const string Said = "nothing is heard of no-such-host.invalid:9192 (";
+        await Wire.Wait.UntilAsync(
+            () => Task.FromResult(lost.Lines.Any(line => line.Contains(Said, StringComparison.Ordinal))),
+            "the node says which seed it looks for");
+    }
+
+    [Fact]
     public async Task A_fourth_node_joins_by_naming_one_seed_and_a_restart_of_all_gives_the_same_cluster()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(3, Scenario.Settings);

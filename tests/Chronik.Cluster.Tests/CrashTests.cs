@@ -1,4 +1,5 @@
 using Chronik.Cluster.Tests.Processes;
+using Chronik.Cluster.Tests.Work;
 using Chronik.Model;
 using Xunit.Abstractions;
 
@@ -50,6 +51,36 @@ public sealed class CrashTests(ITestOutputHelper output)
         await scenario.Cluster[victim].ResumeAsync();
         await scenario.ProgressAsync();
     });
+
+    [Fact]
+    public Task Writes_wait_while_most_nodes_are_down_and_go_on_when_they_are_back() => Scenario.RunAsync(output, async scenario =>
+    {
+        NodeProcess survivor = scenario.Cluster[await scenario.LeaderAsync()];
+        NodeProcess[] victims = [.. scenario.Cluster.Nodes.Where(node => node != survivor)];
+        foreach (NodeProcess victim in victims) victim.Kill();
+        await scenario.StandsStillAsync(Requirements.Outage);
+
+        // Who is left still says what it knows; it only acknowledges nothing.
+        Assert.Equal(3, (await scenario.Cluster.Client.MetadataAsync(Workload.Topic)).Brokers.Count);
+        Assert.True(survivor.IsRunning);
+        foreach (NodeProcess victim in victims) await scenario.BringBackAsync(victim.Id, isLast: victim == victims[^1]);
+    });
+
+    [Fact]
+    public Task Five_replicas_lose_nothing_when_two_nodes_die() => Scenario.RunAsync(output, async scenario =>
+    {
+        NodeId[] victims = [.. (await scenario.Cluster.Client.LeadersAsync(Workload.Topic)).Distinct().Take(2)];
+        foreach (NodeId victim in victims)
+        {
+            await scenario.MeasureAsync("one of five killed", victim, node =>
+            {
+                node.Kill();
+                return Task.CompletedTask;
+            });
+        }
+
+        foreach (NodeId victim in victims) await scenario.BringBackAsync(victim);
+    }, new TestCluster(5, null, [.. Scenario.Settings, "--set", "chronik.broker.offsets.topic.replication.factor=5"]), replicas: 5);
 
     private static async Task KillAsync(Scenario scenario, string what, Func<Task<NodeId>> choose)
     {

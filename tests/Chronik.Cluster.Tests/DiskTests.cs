@@ -28,6 +28,29 @@ public sealed class DiskTests(ITestOutputHelper output)
         await scenario.BringBackAsync(other);
     });
 
+    [Fact]
+    public Task A_flipped_bit_in_the_log_of_a_node_is_noticed_and_repaired_by_the_others() => Scenario.RunAsync(output, async scenario =>
+    {
+        NodeId victim = await scenario.LeaderAsync();
+        NodeProcess node = scenario.Cluster[victim];
+        await scenario.MeasureAsync("leader killed and its log damaged", victim, _ =>
+        {
+            node.Kill();
+
+            // In the middle of what was written, so that it cannot be the torn end of the last write, and not in what fills up a block.
+            string file = Directory.GetFiles(Path.Combine(node.Data, "wal")).Order().First();
+            using FileStream wal = new(file, FileMode.Open);
+            wal.Position = LastWritten(wal) / 2;
+            int value = 0;
+            while (value == 0) value = wal.ReadByte();
+            wal.Position--;
+            wal.WriteByte((byte)(value ^ 0x10));
+            return Task.CompletedTask;
+        });
+        await scenario.BringBackAsync(victim);
+        Assert.Contains(node.Lines, line => line.Contains("this node's disk is damaged", StringComparison.Ordinal));
+    });
+
     [MountFact]
     public async Task A_full_disk_holds_up_only_its_node_and_loses_nothing()
     {
@@ -53,5 +76,20 @@ public sealed class DiskTests(ITestOutputHelper output)
                 File.Delete(filler);
             });
         }, cluster);
+    }
+
+    /// <summary>Where the zeros begin that are written ahead of the log.</summary>
+    private static long LastWritten(FileStream file)
+    {
+        byte[] block = new byte[1 << 16];
+        long end = 0;
+        for (int read; (read = file.Read(block)) > 0;)
+        {
+            int last = block.AsSpan(0, read).LastIndexOfAnyExcept((byte)0);
+            if (last < 0) break;
+            end = file.Position - read + last + 1;
+        }
+
+        return end;
     }
 }

@@ -25,11 +25,12 @@ internal sealed class Scenario(TestCluster cluster, Workload workload, ITestOutp
 
     public TestCluster Cluster => cluster;
 
-    public static async Task RunAsync(ITestOutputHelper output, Func<Scenario, Task> fault, TestCluster? over = null)
+    public static async Task RunAsync(
+        ITestOutputHelper output, Func<Scenario, Task> fault, TestCluster? over = null, short replicas = 3)
     {
         await using TestCluster cluster = over ?? new TestCluster(3, null, Settings);
         await cluster.StartAllAsync();
-        Workload workload = new(cluster.Client);
+        Workload workload = new(cluster.Client, replicas);
         try
         {
             await workload.StartAsync();
@@ -61,11 +62,15 @@ internal sealed class Scenario(TestCluster cluster, Workload workload, ITestOutp
         Say($"{what}: longest time without an append: led by node {victim} {led}, by others {others}");
     }
 
-    /// <summary>Starts a node again, and prints how many elections that took in all.</summary>
-    public async Task BringBackAsync(NodeId node)
+    /// <summary>
+    /// Starts a node again, and prints how many elections that took in all. One of several that are down together is not waited for unless
+    /// it is the last.
+    /// </summary>
+    public async Task BringBackAsync(NodeId node, bool isLast = true)
     {
         long before = await EpochsAsync();
         cluster[node].Start();
+        if (!isLast) return;
         await cluster[node].ReadyAsync();
         await workload.ProgressAsync();
         Say($"node {node} is back: leader epochs of {Workload.Topic} add up to {before} before and {await EpochsAsync()} after");
@@ -85,6 +90,16 @@ internal sealed class Scenario(TestCluster cluster, Workload workload, ITestOutp
             && Metrics.Value(metrics, "chronik_partitions") > here.Count // The metadata's replica is one more.
             && Metrics.Value(metrics, "chronik_partition_recovering") == 0;
     }, $"node {node} has everything again and is in sync everywhere");
+
+    /// <summary>Lets a time pass in which nothing can be acknowledged, and checks that nothing is.</summary>
+    public async Task StandsStillAsync(TimeSpan time)
+    {
+        // What was committed before the fault may still be answered.
+        await Task.Delay(TimeSpan.FromSeconds(1));
+        long before = workload.Acknowledged;
+        await Task.Delay(time);
+        Assert.Equal(before, workload.Acknowledged);
+    }
 
     public async Task<NodeId> LeaderAsync() => (await cluster.Client.LeadersAsync(Workload.Topic))[0];
 

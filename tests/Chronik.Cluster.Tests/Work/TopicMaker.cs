@@ -3,8 +3,10 @@ using Chronik.Cluster.Tests.Wire;
 namespace Chronik.Cluster.Tests.Work;
 
 /// <summary>Creates one topic after the other, whatever happens.</summary>
-internal sealed class TopicMaker(ClusterClient client, string prefix, short replicas)
+internal sealed class TopicMaker(ClusterClient client, string prefix)
 {
+    private const short Replicas = 3;
+
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
 
     private readonly List<string> _made = [];
@@ -26,7 +28,7 @@ internal sealed class TopicMaker(ClusterClient client, string prefix, short repl
         for (int i = 0; !_stopped; i++)
         {
             string name = $"{prefix}-{i}";
-            await client.CreateTopicAsync(name, 1, replicas);
+            await client.CreateTopicAsync(name, 1, Replicas);
             lock (_made) _made.Add(name);
             await Task.Delay(Pause);
         }

@@ -13,7 +13,6 @@ internal sealed class Workload
     public const string Group = "readers";
 
     private const int Partitions = 12;
-    private const short Replicas = 3;
 
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20);
@@ -26,21 +25,26 @@ internal sealed class Workload
     private readonly Prober _prober;
     private readonly TopicMaker _maker;
     private readonly List<Task> _running = [];
+    private readonly short _replicas;
 
-    public Workload(ClusterClient client)
+    public Workload(ClusterClient client, short replicas)
     {
         _client = client;
+        _replicas = replicas;
         _ledger = new Ledger(_findings);
         _writers = [.. Enumerable.Range(0, Partitions).Select(partition => new Writer(client, Topic, partition, _findings))];
         _members = [.. Enumerable.Range(0, 2).Select(_ => new GroupMember(client, Group, Topic, _ledger, NewReader, _findings))];
         _prober = new Prober(client, Topic, Partitions, AcknowledgedEnd, _findings);
-        _maker = new TopicMaker(client, "made", Replicas);
+        _maker = new TopicMaker(client, "made");
     }
+
+    /// <summary>How many numbers are acknowledged, in all partitions.</summary>
+    public long Acknowledged => _writers.Sum(writer => writer.AcknowledgedEnd);
 
     /// <summary>Creates the topic, starts everything, and waits until all of it gets on.</summary>
     public async Task StartAsync()
     {
-        await _client.CreateTopicAsync(Topic, Partitions, Replicas);
+        await _client.CreateTopicAsync(Topic, Partitions, _replicas);
         await _client.LeadersAsync(Topic);
         _running.AddRange(_writers.Select(writer => writer.RunAsync()));
         _running.AddRange(_members.Select(member => member.RunAsync()));
