@@ -1,3 +1,4 @@
+using System.Net;
 using Akka.Actor;
 using Akka.Event;
 using Chronik.Metadata;
@@ -31,6 +32,8 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
     private readonly IActorRef _partitions;
     private readonly ILoggingAdapter _logger = Context.GetLogger();
     private readonly Dictionary<Address, Member> _members = [];
+    private readonly HashSet<Address> _resolving = [];
+    private readonly Dictionary<Address, string> _unresolved = []; // Seed nodes whose names have no address, and what the resolver said.
     private readonly long _began;
     private long _progressAt;
     private bool _isMember; // Whether everybody who was there before this node is known.
@@ -65,6 +68,12 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
             if (!Identity.IsFormed) Join(formed.ClusterId, formed.MetadataVoters, formed.Level);
         });
         Receive<GreetAgain>(_ => GreetAll());
+        Receive<Resolved>(resolved =>
+        {
+            _resolving.Remove(resolved.Seed);
+            if (resolved.Problem is { } problem) _unresolved[resolved.Seed] = problem;
+            else _unresolved.Remove(resolved.Seed);
+        });
     }
 
     public ITimerScheduler Timers { get; set; } = null!;
@@ -144,7 +153,18 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
 
         SayPromise();
         Found();
-        if (!Identity.IsFormed) SayProgress();
+        if (Identity.IsFormed) return;
+        SayProgress();
+        foreach (Address seed in _setup.Seeds)
+            if (!_members.ContainsKey(seed)) Resolve(seed);
+    }
+
+    /// <summary>Only to say why a seed node is not heard of: whoever connects asks for its address again.</summary>
+    private void Resolve(Address seed)
+    {
+        if (IPAddress.TryParse(seed.Host, out _) || !_resolving.Add(seed)) return;
+        Dns.GetHostAddressesAsync(seed.Host!).ContinueWith(
+            asked => new Resolved(seed, asked.Exception?.InnerException?.Message), TaskScheduler.Default).PipeTo(Self);
     }
 
     private bool IsAlive(Member member) => member.Facts is { } facts && _setup.Node.Peers.IsAlive(facts.Id);
@@ -157,15 +177,18 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         string seen = met.Count == 0
             ? "nobody was met yet"
             : $"met {string.Join(", ", met.Select(facts => $"{facts.Id} at {HostPort(facts)}"))}";
-        string silent = string.Concat(_members.Where(member => member.Value is { Facts: null, OtherCluster: null })
-            .Select(member => $"; nothing is heard of {member.Key.Host}:{member.Key.Port}"));
+        IEnumerable<Address> silent = _members.Where(member => member.Value is { Facts: null, OtherCluster: null })
+            .Select(member => member.Key)
+            .Concat(_setup.Seeds.Where(seed => !seed.Equals(_setup.Self) && !_members.ContainsKey(seed)));
+        string unheard = string.Concat(silent.Select(address => $"; nothing is heard of {address.Host}:{address.Port}"
+            + (_unresolved.TryGetValue(address, out string? why) ? $" ({why})" : "")));
         string differing = met.Where(facts => facts.Expect != _setup.Expect).Aggregate("", (said, facts) =>
             $"{said}; node {facts.Id} was told to wait for {facts.Expect}");
         int missing = Math.Max(0, _setup.Expect - met.Count - 1);
         string what = missing > 0 ? $"waiting for {missing} of {_setup.Expect} nodes"
             : _isMember ? $"forming a cluster of {_setup.Expect} nodes"
             : "waiting for a seed node to answer";
-        _setup.Progress($"{what}; {seen}{silent}{differing}");
+        _setup.Progress($"{what}; {seen}{unheard}{differing}");
     }
 
     private static string HostPort(NodeFacts facts) => facts.Address[(facts.Address.IndexOf('@') + 1)..];
@@ -349,6 +372,9 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         if (_promised?.Proposer == address.ToString()) _promised = null;
         if (_proposed is not null && _proposed.Missing.Contains(address)) CallOff();
     }
+
+    /// <summary>To itself: whether the name of a seed node has an address.</summary>
+    private sealed record Resolved(Address Seed, string? Problem);
 
     /// <summary>A member of the actor systems' cluster.</summary>
     private sealed class Member
