@@ -72,8 +72,8 @@ public sealed record Membership
     /// <exception cref="InvalidDataException">The bytes are of another version, or damaged.</exception>
     public static Membership Read(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.IsEmpty || bytes[0] != Version)
-            throw new InvalidDataException($"not a membership of version {Version}, the one that this node knows");
+        if (bytes.IsEmpty) throw new InvalidDataException("a membership without a byte");
+        if (bytes[0] != Version) throw new InvalidDataException($"a membership of version {bytes[0]}; this node reads {Version}");
         bytes = bytes[1..];
         ImmutableArray<NodeId> voters = ReadNodes(ref bytes);
         ImmutableArray<NodeId> outgoing = ReadNodes(ref bytes);

@@ -85,7 +85,7 @@ internal static class CheckpointFile
         if (header.Version != Version)
         {
             throw new StorageException(
-                $"{path} has format version {header.Version}, this program reads {Version}");
+                $"{path} has format version {header.Version}, this program reads up to {Version}");
         }
         SegmentInfo[] segments = new SegmentInfo[header.Segments];
         Span<byte> target = MemoryMarshal.AsBytes(segments.AsSpan());

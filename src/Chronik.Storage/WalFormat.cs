@@ -45,7 +45,8 @@ internal struct WalHeader
     public long Position;
     public WalRecordType Type;
     public EntryKind Kind;
-    public ushort Reserved;
+    /// <summary>Of the record's form: 0, the only one there has been. A newer one is refused.</summary>
+    public ushort Version;
     public int Partition;
     public Guid Topic;
     public long A;

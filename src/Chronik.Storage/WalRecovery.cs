@@ -210,6 +210,8 @@ internal sealed class WalRecovery(WalFiles folder, IDisk disk, Action<RecoveryPr
 
     private void Replay(in WalHeader record, uint generation)
     {
+        if (record.Version > 0 || !Enum.IsDefined(record.Type) || (record.Type == WalRecordType.Entry && !Enum.IsDefined(record.Kind)))
+            throw OfNewerVersion(record, generation);
         RecoveringGroup group = GroupOf(record.Group);
         switch (record.Type)
         {
@@ -232,10 +234,14 @@ internal sealed class WalRecovery(WalFiles folder, IDisk disk, Action<RecoveryPr
                 Delete(group);
                 break;
             default:
-                throw new StorageException(
-                    $"{folder.PathOf(generation)} has a record of unknown type {(byte)record.Type} at position {_replaying.Position}");
+                throw OfNewerVersion(record, generation); // A write begins within a write.
         }
     }
+
+    private StorageException OfNewerVersion(in WalHeader record, uint generation) => new(
+        $"{folder.PathOf(generation)} has a record of type {(byte)record.Type}, kind {(byte)record.Kind}, version {record.Version} at "
+        + $"position {_replaying.Position}: this program reads types to {(byte)WalRecordType.DeleteGroup}, kinds to "
+        + $"{(byte)EntryKind.LogStart}, version 0");
 
     private void Delete(RecoveringGroup group)
     {

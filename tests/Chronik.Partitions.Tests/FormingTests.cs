@@ -160,7 +160,7 @@ public sealed class FormingTests : IAsyncDisposable
         _world.Introduce(nodes[0], newer);
         string reason = await newer.Refused.Task.WaitAsync(NodeFixture.Patience);
         Assert.Contains("8 to 9", reason, StringComparison.Ordinal);
-        Assert.Contains($"speaks version 8 to 9 of the nodes' protocol, node 1 {FeatureLevel.Newest}", reason, StringComparison.Ordinal);
+        Assert.Contains($"node 4 speaks chronik.level 8 to 9, node 1 {FeatureLevel.Newest}", reason, StringComparison.Ordinal);
         Assert.False(newer.Storage.Identity.IsFormed);
     }
 

@@ -41,7 +41,7 @@ internal sealed class NodeFixture : IAsyncDisposable
 
     public static async Task<NodeFixture> StartAsync(
         MemoryDisk? disk = null, PartitionLimits? limits = null, long checkpointBytes = 64 << 20, long metadataLogRecords = 10_000,
-        long walQueueBytes = 64 << 20)
+        long walQueueBytes = 64 << 20, int newestLevel = FeatureLevel.Newest)
     {
         disk ??= new MemoryDisk();
         BufferPool buffers = new();
@@ -51,6 +51,7 @@ internal sealed class NodeFixture : IAsyncDisposable
             WalFileBytes = 1 << 20,
             CheckpointBytes = checkpointBytes,
             WalQueueBytes = walQueueBytes,
+            NewestLevel = newestLevel,
         };
         NodeStorage storage = NodeStorage.Open(options, new NodeId(0), clusterId: null, disk, buffers, TimeProvider.System);
         ActorSystem system = ActorSystem.Create("test", ConfigurationFactory.ParseString(Config).WithFallback(ChronikNode.DefaultConfig()));
@@ -59,6 +60,7 @@ internal sealed class NodeFixture : IAsyncDisposable
             Endpoints = [Endpoint],
             Limits = limits ?? new PartitionLimits(),
             MetadataLogRecords = metadataLogRecords,
+            NewestLevel = newestLevel,
         });
         NodeFixture fixture = new(system, disk, storage, buffers, node);
         try

@@ -127,5 +127,6 @@ public sealed class RpcSerializerTests : IAsyncDisposable
         new AllocateProducerIds(5),
         new RegisterBroker(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "h", 9)], "r") { Directory = Id, Incarnation = Guid.NewGuid() },
         new ChangeLiveness(new NodeId(1), false),
+        new ChangeLevel(2, ValidateOnly: true),
     ];
 }

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using Chronik.Model;
+using Chronik.Protocol;
 using Chronik.Storage.Testing;
 
 namespace Chronik.Storage.Tests;
@@ -38,6 +40,37 @@ public class WalTests
         Assert.True(outcome.Done);
         Assert.Null(outcome.Failure);
         disk.Fault = null;
+    }
+
+    [Theory]
+    [InlineData(24, 9, "type 9")]
+    [InlineData(25, 7, "kind 7")]
+    [InlineData(26, 1, "version 1")]
+    public void A_record_of_a_newer_version_stops_the_start_and_is_not_taken_for_a_torn_end(int at, byte value, string found)
+    {
+        MemoryDisk disk = new();
+        using (NodeStorage storage = Make.Open(disk, Make.Small() with { AwaitsCluster = true }, _pool))
+        {
+            storage.Form("c", [new MetadataVoter(new NodeId(1), Guid.NewGuid()), new MetadataVoter(new NodeId(2), Guid.NewGuid())], 1);
+            new GroupWriter(storage, _pool, Make.GroupA).Append(1, [1]);
+            storage.RunQueued();
+        }
+
+        byte[] record = new byte[WalFormat.HeaderBytes + 1];
+        using (IDiskFile file = disk.Open(First, DiskOpen.ReadWrite))
+        {
+            file.Read(record, WalFormat.HeaderBytes);
+            record[at] = value;
+            BinaryPrimitives.WriteUInt32LittleEndian(record, Crc32C.Append(0, record.AsSpan(sizeof(uint))));
+            file.Write(record, WalFormat.HeaderBytes);
+            file.Sync();
+        }
+
+        StorageException e = Assert.Throws<StorageException>(() => Make.Open(disk, pool: _pool));
+        Assert.Contains(First, e.Message);
+        Assert.Contains(found, e.Message);
+        Assert.Contains("this program reads types to 5, kinds to 3, version 0", e.Message);
+        Assert.False(e.IsDamage); // A folder that is whole is never set aside.
     }
 
     [Fact]

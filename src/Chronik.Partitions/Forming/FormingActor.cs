@@ -197,6 +197,12 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
     private bool Meet(NodeFacts facts)
     {
         if (!Address.TryParse(facts.Address, out Address address) || address.Equals(_setup.Self)) return false;
+        if (IsTooOldFor(facts))
+        {
+            Refuse(TooOld(Identity.NodeId, _setup.Protocol, facts.Protocol.Min));
+            return false;
+        }
+
         Member member = _members.TryGetValue(address, out Member? known) ? known : _members[address] = new Member();
         if (WhyNot(facts) is { } reason)
         {
@@ -222,9 +228,9 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
     {
         if (!facts.Protocol.Overlaps(Spoken))
         {
-            string reason =
-                $"node {facts.Id} speaks version {facts.Protocol} of the nodes' protocol, node {Identity.NodeId} {Spoken}";
-            return (reason, false);
+            return Identity.IsFormed && facts.Protocol.Max < Identity.Level
+                ? (TooOld(facts.Id, facts.Protocol, Identity.Level), false)
+                : ($"node {facts.Id} speaks {FeatureLevel.Name} {facts.Protocol}, node {Identity.NodeId} {Spoken}", false);
         }
 
         if (facts.Id == Identity.NodeId)
@@ -256,16 +262,27 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         }
 
         NodeFacts self = Facts();
-        if (self.IsFormed && self.ClusterId == unwelcome.From.ClusterId && !self.Protocol.Overlaps(unwelcome.From.Protocol))
+        if (IsTooOldFor(unwelcome.From))
         {
-            // Both are of this cluster, whose level only rises: it is at the higher one, whichever of the two has been there for longer.
-            if (self.Protocol.Max < unwelcome.From.Protocol.Min) Refuse(unwelcome.Reason);
+            Refuse(unwelcome.Reason);
             return;
         }
+
+        if (self.IsFormed && self.ClusterId == unwelcome.From.ClusterId && unwelcome.From.Protocol.Max < Identity.Level) return; // It goes.
 
         int order = (self.IsFormed, self.AgeMs).CompareTo((unwelcome.From.IsFormed, unwelcome.From.AgeMs));
         if (order < 0 || (order == 0 && string.CompareOrdinal(self.Address, unwelcome.From.Address) > 0)) Refuse(unwelcome.Reason);
     }
+
+    /// <summary>
+    /// Whether this node cannot be in the cluster that another one is in, because that is at a level that this one does not speak. Then this
+    /// one goes, whichever of the two has been there for longer: a cluster's level only rises.
+    /// </summary>
+    private bool IsTooOldFor(NodeFacts facts) =>
+        facts.IsFormed && facts.Protocol.Min > _setup.Protocol.Max && (!Identity.IsFormed || Identity.ClusterId == facts.ClusterId);
+
+    private static string TooOld(NodeId node, ProtocolVersions speaks, int level) =>
+        $"the cluster is at {FeatureLevel.Name} {level}, node {node} speaks {speaks}: it needs a newer version";
 
     private bool NamesThis(NodeFacts facts) => facts.Seeds.Contains($"{_setup.Self}", StringComparer.Ordinal);
 

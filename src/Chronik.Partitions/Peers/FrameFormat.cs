@@ -56,7 +56,9 @@ internal struct FrameHeader
 
 /// <summary>
 /// How messages lie in a frame: the header, then records, each with its kind (1 byte) and length (4 bytes). A reader checks the checksum
-/// and every length, so a frame from whoever reaches the port costs at most its own bytes.
+/// and every length, so a frame from whoever reaches the port costs at most its own bytes. The version is that of the header and of the
+/// records' framing; what changes in a record gets a kind of its own, which is sent to nodes of that level only
+/// (<see cref="PeerHub.LevelWith"/>).
 /// </summary>
 internal static class FrameFormat
 {
@@ -79,6 +81,14 @@ internal static class FrameFormat
         header.Version = Version;
         MemoryMarshal.Write(frame, in header);
         BinaryPrimitives.WriteUInt32LittleEndian(frame, Crc32C.Compute(frame.AsSpan(sizeof(uint))));
+    }
+
+    /// <summary>The version of a frame that is whole, and newer than what is read here; otherwise null.</summary>
+    public static byte? NewerVersion(ReadOnlySpan<byte> frame)
+    {
+        if (frame.Length < HeaderBytes) return null;
+        FrameHeader header = MemoryMarshal.Read<FrameHeader>(frame);
+        return header.Version > Version && header.Crc == Crc32C.Compute(frame[sizeof(uint)..]) ? header.Version : null;
     }
 
     /// <summary>False when the bytes are not a frame that this version reads.</summary>

@@ -32,5 +32,5 @@ internal sealed class PeerFrameSerializer(ExtendedActorSystem system) : Serializ
 
     public override object FromBinary(byte[] bytes, string manifest) => manifest == FrameManifest
         ? new PeerFrame(bytes)
-        : throw new ArgumentException($"this version does not know frames of the kind '{manifest}'", nameof(manifest));
+        : throw new ArgumentException($"this version does not know frames of the kind '{manifest}', but {FrameManifest}", nameof(manifest));
 }

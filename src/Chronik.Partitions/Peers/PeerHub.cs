@@ -111,8 +111,9 @@ internal sealed class PeerHub : IDisposable
     }
 
     /// <summary>
-    /// The highest level that both this node and another one speak: nothing newer is said to it. It may sink when the other one is started
-    /// again with an older version; the oldest while it is not known.
+    /// The highest level that both this node and another one speak: nothing newer is said to it. The oldest while it is not known. It sinks
+    /// when the other one is started again with an older version; this node may hear of that a moment late, and what the other one cannot
+    /// read until then is lost, as anything may be on its way.
     /// </summary>
     public int LevelWith(NodeId node)
     {

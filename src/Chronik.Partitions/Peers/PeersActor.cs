@@ -1,4 +1,5 @@
 using Akka.Actor;
+using Akka.Event;
 
 namespace Chronik.Partitions.Peers;
 
@@ -23,6 +24,19 @@ internal sealed class PeersActor : ReceiveActor
 
     private sealed class Inbox : ReceiveActor
     {
-        public Inbox(PeerHub hub) => Receive<PeerFrame>(hub.Receive);
+        private readonly ILoggingAdapter _logger = Context.GetLogger();
+        private byte _said; // The newest version that was complained of, so that it is once.
+
+        public Inbox(PeerHub hub) => Receive<PeerFrame>(frame =>
+        {
+            if (FrameFormat.NewerVersion(frame.Bytes) is { } version && version > _said)
+            {
+                _said = version;
+                _logger.Warning(
+                    "a frame of version {0} has come from another node; this node reads up to {1}, and drops it", version, FrameFormat.Version);
+            }
+
+            hub.Receive(frame);
+        });
     }
 }

@@ -44,7 +44,7 @@ internal static class ReplicaState
         using BinaryReader reader = new(new MemoryStream(state.ToArray(), writable: false));
         byte version = reader.ReadByte();
         if (version is not (Version or VersionWithoutMembers))
-            throw new InvalidDataException($"the checkpoint's state has format {version}, this version reads {Version}");
+            throw new InvalidDataException($"the checkpoint's state has format {version}, this version reads up to {Version}");
         Membership? members = version == VersionWithoutMembers ? null : Membership.Read(reader.ReadBytes(reader.ReadInt32()));
         ImmutableArray<EpochStart>.Builder starts = ImmutableArray.CreateBuilder<EpochStart>();
         for (int left = reader.ReadInt32(); left > 0; left--)

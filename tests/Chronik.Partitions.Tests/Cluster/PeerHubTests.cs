@@ -1,6 +1,11 @@
+using System.Buffers.Binary;
+using Akka.Actor;
 using Akka.TestKit.Xunit2;
+using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Controller;
 using Chronik.Partitions.Peers;
+using Chronik.Protocol;
 using Chronik.Raft;
 using Xunit;
 
@@ -144,6 +149,54 @@ public sealed class PeerHubTests : TestKit
         long refused = _two.Meters.RefusedFrames;
         await NodeFixture.UntilAsync(() => _two.Meters.RefusedFrames > refused + 4);
         Assert.False(_two.IsAlive(One));
+    }
+
+    [Fact]
+    public async Task What_a_peer_speaks_is_known_until_it_is_met_with_another_version()
+    {
+        Assert.Equal(FeatureLevel.Oldest, _one.LevelWith(Two)); // It was not met.
+        Assert.Equal(FeatureLevel.Newest, _one.LevelWith(One));
+        await ConnectAsync();
+        Assert.Equal(FeatureLevel.Newest, _one.LevelWith(Two));
+        _one.Connect(Two, _two.Directory, _toTwo, _toTwo, newestLevel: FeatureLevel.Oldest);
+        Assert.Equal(FeatureLevel.Oldest, _one.LevelWith(Two));
+        using PeerHub old = Hub(new NodeId(3), new PeerOptions { NewestLevel = FeatureLevel.Oldest });
+        old.Connect(Two, _two.Directory, _toTwo, _toTwo);
+        Assert.Equal(FeatureLevel.Oldest, old.LevelWith(Two));
+    }
+
+    [Fact]
+    public async Task A_controller_of_an_older_version_is_not_asked_what_it_does_not_know()
+    {
+        await ConnectAsync();
+        _one.Connect(Two, _two.Directory, _toTwo, _toTwo, newestLevel: FeatureLevel.Oldest);
+        _two.Announce(GroupId.Metadata, new LeaderEpoch(1), [Two]);
+        PartitionDirectory directory = new();
+        CommandRouter router = new(
+            One, _one, directory, new PartitionLocator(One, directory, _one.Leaders), new PeerBook(), new PublishedMetadata(),
+            Task.FromResult<IActorRef>(ActorRefs.Nobody));
+        await NodeFixture.UntilAsync(() => router.Controller == Two);
+        MetadataAppendException refused = await Assert.ThrowsAsync<MetadataAppendException>(
+            () => router.SubmitAsync(new ChangeLevel(FeatureLevel.Newest), NodeFixture.Patience));
+        Assert.Equal(KafkaError.UnsupportedVersion, refused.Error);
+        Assert.Contains("node 2, is of an older version that does not know ChangeLevel", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Frames_of_a_newer_version_are_dropped_and_said_once()
+    {
+        byte[] frame = new byte[FrameFormat.HeaderBytes + 1];
+        FrameFormat.Seal(frame, new FrameHeader { Sender = One.Value });
+        frame[4] = FrameFormat.Version + 1;
+        BinaryPrimitives.WriteUInt32LittleEndian(frame, Crc32C.Compute(frame.AsSpan(sizeof(uint))));
+        IActorRef peers = Sys.ActorOf(Props.Create(() => new PeersActor(_two)));
+        ActorSelection control = Sys.ActorSelection(peers.Path / PeersActor.ControlName);
+        EventFilter.Warning(contains: $"a frame of version {FrameFormat.Version + 1} has come").ExpectOne(() =>
+        {
+            control.Tell(new PeerFrame(frame));
+            control.Tell(new PeerFrame(frame));
+            AwaitAssert(() => Assert.True(_two.Meters.RefusedFrames >= 2), NodeFixture.Patience);
+        });
     }
 
     [Fact]
