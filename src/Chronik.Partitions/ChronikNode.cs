@@ -8,6 +8,7 @@ using Chronik.Model;
 using Chronik.Partitions.Controller;
 using Chronik.Partitions.Forming;
 using Chronik.Partitions.Groups;
+using Chronik.Partitions.Leaderships;
 using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
 using Chronik.Persistence;
@@ -83,7 +84,8 @@ public sealed record ClusterOptions
 /// One node of Chronik inside an actor system: its replicas, its controller and its coordinators, on a storage that is already open.
 /// </summary>
 /// <remarks>
-/// Stops with the actor system's CoordinatedShutdown (phase service-stop). The storage stays its owner's to close, afterwards.
+/// Stops with the actor system's CoordinatedShutdown: in phase before-service-unbind what it leads is handed over, in phase service-stop its
+/// actors end. The storage stays its owner's to close, afterwards.
 /// </remarks>
 public sealed class ChronikNode : IBrokerNode
 {
@@ -91,6 +93,7 @@ public sealed class ChronikNode : IBrokerNode
     private static readonly TimeSpan CoordinatorTimeout = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan LeadersTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan HandOverTimeout = TimeSpan.FromSeconds(7); // It takes six at most, unless nothing works here any more.
 
     private readonly NodeStorage _storage;
     private readonly PartitionDirectory _directory = new();
@@ -106,6 +109,7 @@ public sealed class ChronikNode : IBrokerNode
     private readonly PartitionLocator _locator;
     private readonly PublishedMetadata _published = new();
     private readonly CommandRouter _router;
+    private readonly LeaderMover _mover;
     private readonly TaskCompletionSource<string> _refused = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _readyLock = new();
     private HashSet<GroupId>? _missing; // What readiness waits for; null until the metadata is known.
@@ -153,6 +157,11 @@ public sealed class ChronikNode : IBrokerNode
             _actors.Task.ContinueWith(
                 actors => actors.Result.Controller, CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion,
                 TaskScheduler.Default));
+        _mover = new LeaderMover(
+            identity.NodeId, _published, _locator, _peers, others,
+            _actors.Task.ContinueWith(
+                actors => actors.Result.Leaderships, CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion,
+                TaskScheduler.Default));
         _published.Changed += Published;
         _peers.Leaders.Changed += Settle;
         NodeSetup setup = new(
@@ -162,6 +171,7 @@ public sealed class ChronikNode : IBrokerNode
             partition => GroupCoordinatorActor.Props(node, partition, options.GroupLimits),
             controller,
             _router,
+            new LeadershipsSetup(node, _directory, _locator, _published, others) { Patience = options.ElectionTimeout },
             options.Cluster is null ? null : Forming(system, node, registration, others, options.Cluster),
             actors => _actors.TrySetResult(actors),
             Settle);
@@ -169,6 +179,11 @@ public sealed class ChronikNode : IBrokerNode
         storage.CheckpointWanted += group => _actors.Task.ContinueWith(
             actors => actors.Result.Partitions.Tell(new CheckpointNeeded(group), ActorRefs.NoSender),
             TaskContinuationOptions.ExecuteSynchronously);
+        CoordinatedShutdown.Get(system).AddTask(CoordinatedShutdown.PhaseBeforeServiceUnbind, "chronik-hand-over", async () =>
+        {
+            await HandOverAsync((_, _) => { }).ConfigureAwait(false);
+            return Done.Instance;
+        });
         CoordinatedShutdown.Get(system).AddTask(CoordinatedShutdown.PhaseServiceStop, "chronik-node", async () =>
         {
             await _root.GracefulStop(StopTimeout).ConfigureAwait(false);
@@ -268,6 +283,30 @@ public sealed class ChronikNode : IBrokerNode
         catch (AskTimeoutException e)
         {
             throw new TimeoutException($"the metadata was not changed within {timeout}", e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<IReadOnlyList<ItemResult>> MoveLeadersAsync(IReadOnlyList<LeaderMove> moves, TimeSpan timeout) =>
+        _mover.MoveAsync(moves, timeout);
+
+    /// <summary>
+    /// The node is about to stop: other nodes are told so, and take over whatever it leads and they can, the metadata last. Completes when
+    /// they have, and this node knows who leads, or after six seconds at the most; at once when no other node is there. Clients should
+    /// be connected until then: they are told where to go. Called again it tells what came of the first time.
+    /// </summary>
+    /// <param name="progress">Told once a second how many leaderships are left, of how many.</param>
+    public async Task<HandOverReport> HandOverAsync(Action<int, int> progress)
+    {
+        if (!_actors.Task.IsCompletedSuccessfully) return new HandOverReport(0, [], TimeSpan.Zero);
+        long began = _time.GetTimestamp();
+        try
+        {
+            return await _actors.Task.Result.Leaderships.Ask<HandOverReport>(new HandOver(progress), HandOverTimeout).ConfigureAwait(false);
+        }
+        catch (AskTimeoutException)
+        {
+            return new HandOverReport(0, ["the node did not get to it"], _time.GetElapsedTime(began));
         }
     }
 

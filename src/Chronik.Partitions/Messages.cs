@@ -54,7 +54,10 @@ internal sealed class DescribeProducers
 /// </summary>
 internal sealed record ChangeMembers(Membership Target);
 
-/// <summary>To a replica: hand leadership to a voter, or to whichever is best (none). Nobody is told; it shows.</summary>
+/// <summary>
+/// To a replica: hand leadership to a voter, or to whichever is best (none). Answered with a TransferAnswer that says whether it has begun;
+/// what comes of it shows.
+/// </summary>
 internal sealed record TransferLeadership(NodeId To);
 
 /// <summary>To a replica: say how its group stands. Answered with a <see cref="QuorumState"/>.</summary>

@@ -4,6 +4,7 @@ using Chronik.Model;
 using Chronik.Partitions.Controller;
 using Chronik.Partitions.Forming;
 using Chronik.Partitions.Groups;
+using Chronik.Partitions.Leaderships;
 using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
 
@@ -35,7 +36,8 @@ internal sealed class NodeActor : ReceiveActor
             Props.Create(() => new GroupsActor(setup.Coordinators, setup.Directory, setup.Coordinator)), "groups");
         IActorRef controller = Context.ActorOf(
             Props.Create(() => new ControllerActor(setup.Controller, setup.Router, partitions, groups)), "controller");
-        Context.ActorOf(Props.Create(() => new RpcActor(controller, setup.Directory)), RpcActor.Name);
+        IActorRef leaderships = Context.ActorOf(Props.Create(() => new LeadershipsActor(setup.Leaderships)), LeadershipsActor.Name);
+        Context.ActorOf(Props.Create(() => new RpcActor(controller, leaderships, setup.Directory, setup.Node.Peers)), RpcActor.Name);
         if (setup.Forming is { } how)
         {
             IActorRef forming = Context.ActorOf(Props.Create(() => new FormingActor(how, partitions)), FormingActor.Name);
@@ -44,7 +46,7 @@ internal sealed class NodeActor : ReceiveActor
         }
 
         Context.Watch(partitions);
-        setup.Started(new NodeActors(partitions, controller));
+        setup.Started(new NodeActors(partitions, controller, leaderships));
         Receive<StartChild>(start => Sender.Tell(Start(start)));
         Receive<LeadershipChanged>(changed =>
         {
@@ -79,7 +81,7 @@ internal sealed class NodeActor : ReceiveActor
 internal sealed record StartChild(Props Props, string Name);
 
 /// <summary>The actors that the node talks to.</summary>
-internal sealed record NodeActors(IActorRef Partitions, IActorRef Controller);
+internal sealed record NodeActors(IActorRef Partitions, IActorRef Controller, IActorRef Leaderships);
 
 /// <summary>What /user/chronik is made from.</summary>
 /// <param name="Node">What the node's actors share.</param>
@@ -88,6 +90,7 @@ internal sealed record NodeActors(IActorRef Partitions, IActorRef Controller);
 /// <param name="Coordinator">How a coordinator is made.</param>
 /// <param name="Controller">What the controller is made from.</param>
 /// <param name="Router">How commands find the controller.</param>
+/// <param name="Leaderships">How leaderships are moved.</param>
 /// <param name="Forming">How the node finds others; null when it is alone.</param>
 /// <param name="Started">Told the actors as soon as they exist.</param>
 /// <param name="ReplicaSettled">Told each replica that leads now, or is gone, on the actor's thread.</param>
@@ -98,6 +101,7 @@ internal sealed record NodeSetup(
     Func<Partition, Props> Coordinator,
     ControllerSetup Controller,
     CommandRouter Router,
+    LeadershipsSetup Leaderships,
     FormingSetup? Forming,
     Action<NodeActors> Started,
     Action<GroupId> ReplicaSettled);

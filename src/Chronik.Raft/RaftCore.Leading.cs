@@ -15,7 +15,10 @@ public sealed partial class RaftCore
     private long _workedAt; // When there last was something to do.
     private NodeId _transferTo = NodeId.None;
     private long _transferSince;
+    private LogIndex _transferFrom; // Where the log ended when the transfer was asked for.
+    private bool _transferNear; // Whether the successor has got as far as that: what it lacks is less than a round's.
     private bool _transferSent; // In this term: somebody may be elected although this leader lives, so leases are off.
+    private long _transferSentAt;
 
     /// <summary>
     /// Whether this member leads and has heard from a majority within the minimum election timeout, so that hardly anybody else can lead
@@ -30,6 +33,12 @@ public sealed partial class RaftCore
     /// handed over.
     /// </summary>
     public long ContactTicks => Role == RaftRole.Leader && _leaseFrom != NoLease && !_transferSent ? _now - _leaseFrom : -1;
+
+    /// <summary>
+    /// Whether leadership is about to go to a voter that has nearly everything. Until that voter leads, or the transfer has failed, proposals
+    /// are refused.
+    /// </summary>
+    public bool IsHandingOver => Role == RaftRole.Leader && _transferTo.IsSome && _transferNear;
 
     /// <summary>What this leader knows of another member; false when it does not lead or the node is no other member.</summary>
     public bool TryGetProgress(NodeId peer, out PeerProgress progress)
@@ -77,7 +86,12 @@ public sealed partial class RaftCore
     private void TickLeader()
     {
         int timeout = _options.ElectionTimeoutTicks;
-        if (_transferTo.IsSome && _now - _transferSince >= timeout) _transferTo = NodeId.None;
+        if (_transferTo.IsSome && _now - _transferSince >= TransferTicks)
+        {
+            GiveUpTransfer();
+            if (Role != RaftRole.Leader) return;
+        }
+
         if (_now - _contactAt > timeout)
         {
             // Check-quorum (thesis, 6.2): whoever a majority does not answer must not go on as if it led.
@@ -102,6 +116,7 @@ public sealed partial class RaftCore
         CountRound();
         foreach (Progress peer in _peers) SendHeartbeat(peer, _round);
         ConfirmRounds();
+        if (FindPeer(_transferTo) is { } successor) HandOver(successor); // What was said to it may have been lost.
     }
 
     private void CountRound()
@@ -174,11 +189,16 @@ public sealed partial class RaftCore
         ReleaseReads(confirmed);
     }
 
-    /// <summary>Hands leadership to a voter (thesis, 3.10): proposals wait until it has everything, then it stands at once.</summary>
+    private int TransferTicks => Math.Max(1, _options.ElectionTimeoutTicks / 2);
+
+    /// <summary>
+    /// Hands leadership to a voter (thesis, 3.10). Proposals go on until it has what the log held at this moment; from then on they are
+    /// refused, which is for as long as its last few entries take to be committed and the election itself.
+    /// </summary>
     private void Transfer(NodeId target)
     {
         if (Role == RaftRole.Leader && !target.IsSome) target = BestSuccessor();
-        bool possible = Role == RaftRole.Leader && Membership.Voters.Contains(target)
+        bool possible = Role == RaftRole.Leader && !IsHandingOver && Membership.Voters.Contains(target)
             && FindPeer(target) is { IsLost: false, IsRecovering: false };
         if (!possible)
         {
@@ -189,16 +209,35 @@ public sealed partial class RaftCore
         Wake(speak: true);
         _transferTo = target;
         _transferSince = _now;
+        _transferFrom = LastIndex;
+        _transferNear = false;
         _workedAt = _now;
         HandOver(FindPeer(target)!);
     }
 
+    /// <summary>Whatever was appended is committed under this leader, and so answered by it, before another may stand.</summary>
     private void HandOver(Progress peer)
     {
-        if (peer.Id != _transferTo || peer.Match < LastIndex) return;
+        if (peer.Id != _transferTo) return;
+        _transferNear |= peer.Match >= _transferFrom;
+        if (peer.Match < LastIndex || CommitIndex < LastIndex || (_transferSent && _transferSentAt == _now)) return;
         _transferSent = true;
+        _transferSentAt = _now;
         _leaseFrom = NoLease;
         TellToStand(peer.Id);
+    }
+
+    /// <summary>
+    /// The successor took too long, or is gone. If it was told to stand it may still do so at any time, and the others would leave this
+    /// leader for it, so that leases stay off in this term: then this leader begins another one.
+    /// </summary>
+    private void GiveUpTransfer()
+    {
+        bool wasSent = _transferSent;
+        _transferTo = NodeId.None;
+        if (!wasSent) return;
+        BecomeFollower(Term, NodeId.None);
+        if (CanStand) Campaign(transfer: true);
     }
 
     private void TellToStand(NodeId node) =>
@@ -272,12 +311,12 @@ public sealed partial class RaftCore
         if (Role == RaftRole.Leader)
         {
             _workedAt = _now;
-            if (_transferTo == node) _transferTo = NodeId.None;
             if (peer.State != ReplicationState.Snapshot) peer.Probe(peer.Match.Next);
+            if (_transferTo == node) GiveUpTransfer();
         }
-        else if (Leader == node)
+        else if (Leader == node || (!Leader.IsSome && _hardState.Vote == node))
         {
-            LeaderLost();
+            LeaderLost(); // Or who was about to lead.
         }
     }
 

@@ -13,7 +13,7 @@ public sealed partial class RaftCore
 
     private void Propose(IReadOnlyList<ProposedEntry> proposals)
     {
-        if (Role != RaftRole.Leader || _transferTo.IsSome)
+        if (Role != RaftRole.Leader || IsHandingOver)
         {
             _effects.ProposalRefused = true;
             return;
@@ -210,6 +210,7 @@ public sealed partial class RaftCore
         Commit(held);
         if (first) AdmitReads();
         ContinueMembershipChange();
+        if (Role == RaftRole.Leader && FindPeer(_transferTo) is { } successor) HandOver(successor);
     }
 
     private void Commit(LogIndex through)

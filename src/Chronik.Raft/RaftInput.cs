@@ -78,8 +78,10 @@ public readonly struct RaftInput
     public static RaftInput ReadIndex(ulong id) => new(InputKind.ReadIndex) { Number = id };
 
     /// <summary>
-    /// To a leader: hand leadership to that voter, as soon as it holds the whole log (thesis, 3.10). Proposals are refused meanwhile, for
-    /// one election timeout at most. Refused (<see cref="RaftEffects.ProposalRefused"/>) unless this member leads and the other can.
+    /// To a leader: hand leadership to that voter (thesis, 3.10). What was appended is committed first. Proposals are refused only once
+    /// the voter has nearly everything (<see cref="RaftCore.IsHandingOver"/>), and for half an election timeout at most; a transfer that
+    /// has not succeeded by then is given up. Refused (<see cref="RaftEffects.ProposalRefused"/>) unless this member leads, the other can,
+    /// and none is as far already.
     /// </summary>
     /// <param name="target">The voter; <see cref="NodeId.None"/>: whichever voter holds most.</param>
     public static RaftInput TransferTo(NodeId target) => new(InputKind.TransferTo) { Node = target };

@@ -23,12 +23,17 @@ namespace Chronik.Server;
 /// <remarks>
 /// The order of a start is what makes a refused start harmless: the ports are bound first, then the storage is opened, which refuses a
 /// folder that is locked or another node's before it writes, and only then is anything written. A Kafka client that connects in between
-/// waits; health is served from the beginning. The order of a stop is the reverse: clients, actors (CoordinatedShutdown), storage.
+/// waits; health is served from the beginning. A stop begins with what this node leads: other nodes take it over while clients are still
+/// connected. Then come clients, actors (CoordinatedShutdown), storage.
 /// </remarks>
 public sealed class ChronikHost : IAsyncDisposable
 {
     private static readonly TimeSpan ClientsGrace = TimeSpan.FromMilliseconds(300);
     private static readonly TimeSpan ActorsGrace = TimeSpan.FromSeconds(10);
+
+    // After a hand-over: whoever asks this node in that time is told who leads now.
+    private static readonly TimeSpan Farewell = TimeSpan.FromMilliseconds(200);
+    private const int KeptNamed = 5;
 
     /// <summary>
     /// For tests of upgrades, and not an option: a process that is told 1 speaks, writes and reads what the first version did.
@@ -36,6 +41,7 @@ public sealed class ChronikHost : IAsyncDisposable
     private const string NewestLevelVariable = "CHRONIK_TEST_MAX_LEVEL";
 
     private readonly ChronikOptions _options;
+    private readonly TextWriter _progress;
     private readonly BufferPool _buffers = new();
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -49,7 +55,7 @@ public sealed class ChronikHost : IAsyncDisposable
     private ChronikNode? _node;
     private Task? _stopping;
 
-    private ChronikHost(ChronikOptions options) => _options = options;
+    private ChronikHost(ChronikOptions options, TextWriter progress) => (_options, _progress) = (options, progress);
 
     /// <summary>Completes when clients are served; fails when the node cannot start.</summary>
     public Task Ready => _ready.Task;
@@ -98,7 +104,7 @@ public sealed class ChronikHost : IAsyncDisposable
     /// <summary>The same on a disk of the caller's.</summary>
     internal static async Task<ChronikHost> StartAsync(ChronikOptions options, TextWriter progress, IDisk disk)
     {
-        var host = new ChronikHost(options);
+        var host = new ChronikHost(options, progress);
         try
         {
             await host.BindAsync(progress).ConfigureAwait(false);
@@ -113,7 +119,10 @@ public sealed class ChronikHost : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops serving, then the actors, then the storage. What was acknowledged is on disk whether or not this is called.</summary>
+    /// <summary>
+    /// Hands over what this node leads, stops serving, then the actors, then the storage. Takes two seconds at the most when there is nobody to
+    /// hand over to, and some seconds more when there is. What was acknowledged is on disk whether or not this is called.
+    /// </summary>
     public Task StopAsync()
     {
         lock (_kafka)
@@ -139,6 +148,11 @@ public sealed class ChronikHost : IAsyncDisposable
     {
         get
         {
+            if (_stopping is not null)
+            {
+                return "the node is stopping";
+            }
+
             if (_node is not { } node || _storage is not { } storage)
             {
                 return "the storage is being opened";
@@ -323,8 +337,26 @@ public sealed class ChronikHost : IAsyncDisposable
         _ended.TrySetException(refused);
     }
 
+    /// <summary>Only a node of a cluster has anybody to hand over to.</summary>
+    private async Task HandOverAsync()
+    {
+        if (_node is not { Refused.IsCompleted: false } node || _options.Cluster is null) return;
+        HandOverReport report = await node.HandOverAsync((left, all) =>
+            _progress.WriteLine($"chronik: stopping: {all - left} of {all} leaderships are handed over")).ConfigureAwait(false);
+        var kept = report.Kept.Count == 0
+            ? string.Empty
+            : $", {report.Kept.Count} not: {string.Join("; ", report.Kept.Take(KeptNamed))}{(report.Kept.Count > KeptNamed ? "; ..." : "")}";
+        var took = report.Took.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
+        _progress.WriteLine($"chronik: stopping: {report.Moved} leaderships were handed over in {took} s{kept}");
+        if (report.Moved > 0)
+        {
+            await Task.Delay(Farewell).ConfigureAwait(false);
+        }
+    }
+
     private async Task StopOnceAsync()
     {
+        await HandOverAsync().ConfigureAwait(false);
         _handler.TrySetCanceled();
         if (_app is not null)
         {

@@ -19,8 +19,8 @@ try
     var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
     void OnSignal(PosixSignalContext context)
     {
-        context.Cancel = true;
-        stop.TrySetResult();
+        // A second one means now. Nothing is lost by that: whatever was acknowledged is on disk.
+        context.Cancel = stop.TrySetResult();
     }
 
     using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);

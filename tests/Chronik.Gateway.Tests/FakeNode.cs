@@ -75,6 +75,12 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
     /// <summary>How often it does so before it works again.</summary>
     public int SubmitFailures { get; set; } = int.MaxValue;
 
+    /// <summary>What becomes of leaderships that shall move.</summary>
+    public Func<LeaderMove, ItemResult> MoveLeader { get; set; } = _ => new ItemResult(KafkaError.None, null);
+
+    public Task<IReadOnlyList<ItemResult>> MoveLeadersAsync(IReadOnlyList<LeaderMove> moves, TimeSpan timeout) =>
+        Task.FromResult<IReadOnlyList<ItemResult>>([.. moves.Select(MoveLeader)]);
+
     public Partition? Find(TopicPartition name)
     {
         return Metadata.Topics.TryGetValue(name.Topic, out TopicImage? topic) ? Find(topic.Id, name.Partition) : null;

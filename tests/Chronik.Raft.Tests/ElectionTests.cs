@@ -263,7 +263,7 @@ public sealed class ElectionTests
     }
 
     [Fact]
-    public void A_transfer_that_does_not_happen_ends_after_an_election_timeout_thesis_3_10()
+    public void A_transfer_to_a_voter_that_is_behind_refuses_nothing_until_it_has_caught_up_thesis_3_10()
     {
         Network network = new(3);
         Member leader = network.Elect();
@@ -271,12 +271,99 @@ public sealed class ElectionTests
         leader.Propose(1);
         network.Settle();
         leader.Step(RaftInput.TransferTo(Three));
-        network.Tick(9);
-        leader.Propose(1);
-        Assert.True(leader.Effects.ProposalRefused);
-        network.Tick(2);
+        network.Tick(3);
+        Assert.False(leader.Core.IsHandingOver);
         leader.Propose(1);
         Assert.False(leader.Effects.ProposalRefused);
+        network.Tick(7);
+        network.Heal();
+        network.Tick(20);
+        Assert.Equal(leader, network.Leader); // It was given up long ago.
+        Assert.Equal(new Term(1), leader.Core.Term);
+    }
+
+    [Fact]
+    public void What_was_appended_before_a_transfer_is_committed_by_the_old_leader_thesis_3_10()
+    {
+        Network network = new(3);
+        Member leader = network.Elect();
+        network.Isolate(2);
+        leader.Propose(1);
+        leader.Step(RaftInput.TransferTo(Three));
+        Exchange(network);
+        network[3].FinishAllWrites(); // Three has it, this leader's own disk does not: nobody may stand yet.
+        Exchange(network);
+        Exchange(network);
+        Assert.True(leader.Core.IsHandingOver);
+        Assert.Equal(RaftRole.Follower, network[3].Core.Role);
+        network.Heal();
+        network.Settle();
+        Assert.Equal(leader.Core.LastIndex.Value, leader.Core.CommitIndex.Value);
+        Assert.Contains(leader.Committed, entry => entry is { Kind: EntryKind.Batch, Term.Value: 1 });
+        Assert.Equal(Three, network.Leader!.Id);
+    }
+
+    [Fact]
+    public void A_successor_that_never_hears_of_it_costs_a_term_and_nothing_else()
+    {
+        Network network = new(3);
+        Member leader = network.Elect();
+        network.Tick(2);
+        network.Cut(1, 3);
+        leader.Step(RaftInput.TransferTo(Three));
+        Assert.True(leader.Core.IsHandingOver);
+        network.Tick(7);
+        Assert.Equal(leader, network.Leader);
+        Assert.Equal(new Term(2), leader.Core.Term);
+        network.Tick(3);
+        Assert.True(leader.Core.ContactTicks >= 0); // Leases hold again.
+        leader.Propose(1);
+        Assert.False(leader.Effects.ProposalRefused);
+    }
+
+    [Fact]
+    public void A_successor_that_dies_ends_the_transfer_at_once()
+    {
+        Network network = new(3);
+        Member leader = network.Elect();
+        network.Tick(2);
+        network.Isolate(3);
+        leader.Step(RaftInput.TransferTo(Three));
+        leader.Step(RaftInput.PeerLost(Three));
+        network.Settle();
+        Assert.Equal(leader, network.Leader);
+        leader.Propose(1);
+        Assert.False(leader.Effects.ProposalRefused);
+    }
+
+    [Fact]
+    public void Who_was_told_to_stand_is_told_again_when_that_was_lost()
+    {
+        Network network = new(3);
+        Member leader = network.Elect();
+        network.Tick(2);
+        network.Isolate(3);
+        leader.Step(RaftInput.TransferTo(Three));
+        network.Settle();
+        network.Heal();
+        network.Tick(2);
+        Assert.Equal(Three, network.Leader!.Id);
+    }
+
+    [Fact]
+    public void When_a_successor_dies_in_its_election_the_others_soon_stand()
+    {
+        Network network = new(3);
+        Member leader = network.Elect();
+        leader.Step(RaftInput.TransferTo(Three));
+        Exchange(network);
+        network[3].FinishAllWrites();
+        Exchange(network); // Its requests for votes.
+        Assert.Equal(new Term(2), network[2].Core.Term);
+        network.Isolate(3);
+        foreach (int id in new[] { 1, 2 }) network[id].Step(RaftInput.PeerLost(Three));
+        network.Tick(5);
+        Assert.Contains(network.Leader!.Id, new[] { One, Two });
     }
 
     [Fact]
@@ -319,6 +406,15 @@ public sealed class ElectionTests
         Member unknown = new(Options(1), Membership.Empty);
         unknown.Tick(100);
         Assert.Equal(RaftRole.Follower, unknown.Core.Role);
+    }
+
+    /// <summary>Messages arrive, while the disks take their time.</summary>
+    private static void Exchange(Network network)
+    {
+        network.Collect();
+        List<RaftMessage> now = [.. network.InFlight];
+        network.InFlight.Clear();
+        foreach (RaftMessage message in now) network.Deliver(message);
     }
 
     private static RaftOptions Options(int self) => new() { Self = new NodeId(self), Seed = 3 };

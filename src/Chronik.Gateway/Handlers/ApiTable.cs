@@ -36,6 +36,7 @@ internal sealed class ApiTable
             new DescribeLogDirsHandler(services),
             new CreatePartitionsHandler(services),
             new DeleteGroupsHandler(services),
+            new ElectLeadersHandler(services),
             new IncrementalAlterConfigsHandler(services),
             new OffsetDeleteHandler(services),
             new DescribeQuorumHandler(services),

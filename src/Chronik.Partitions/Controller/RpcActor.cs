@@ -1,5 +1,7 @@
 using Akka.Actor;
 using Chronik.Model;
+using Chronik.Partitions.Leaderships;
+using Chronik.Partitions.Peers;
 
 namespace Chronik.Partitions.Controller;
 
@@ -8,15 +10,19 @@ namespace Chronik.Partitions.Controller;
 /// <code>
 ///   another node's router -- Submit --------------------> rpc -- Submit ----------> controller, which answers
 ///   another node's router -- DescribeMetadataQuorum ----> rpc -- DescribeQuorum --> replica of __cluster_metadata, which answers
+///   another node's mover --- MoveLeaders ---------------> rpc -- MoveLeaders -----> leaderships, which answers
+///   another node's leaderships -- NodeStopping ---------> rpc -- noted by the hub
 /// </code>
 /// </remarks>
 internal sealed class RpcActor : ReceiveActor
 {
     public const string Name = "rpc";
 
-    public RpcActor(IActorRef controller, PartitionDirectory directory)
+    public RpcActor(IActorRef controller, IActorRef leaderships, PartitionDirectory directory, PeerHub peers)
     {
         Receive<Submit>(controller.Forward);
+        Receive<MoveLeaders>(leaderships.Forward);
+        Receive<NodeStopping>(stopping => peers.Stops(stopping.Node));
         Receive<DescribeMetadataQuorum>(_ =>
         {
             if (directory.Find(GroupId.Metadata) is { View.IsLeader: true } log)

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using Chronik.Metadata;
 using Chronik.Partitions.Forming;
+using Chronik.Partitions.Leaderships;
 
 namespace Chronik.Partitions.Controller;
 
@@ -15,6 +16,9 @@ namespace Chronik.Partitions.Controller;
 [JsonSerializable(typeof(CommandRefused))]
 [JsonSerializable(typeof(DescribeMetadataQuorum))]
 [JsonSerializable(typeof(QuorumDescribed))]
+[JsonSerializable(typeof(MoveLeaders))]
+[JsonSerializable(typeof(LeadersMoved))]
+[JsonSerializable(typeof(NodeStopping))]
 [JsonSerializable(typeof(FormCluster))]
 [JsonSerializable(typeof(ChangeLevel))]
 [JsonSerializable(typeof(CreateTopics))]

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Akka.Actor;
 using Akka.Serialization;
 using Chronik.Partitions.Forming;
+using Chronik.Partitions.Leaderships;
 
 namespace Chronik.Partitions.Controller;
 
@@ -15,6 +16,9 @@ internal sealed class RpcSerializer(ExtendedActorSystem system) : SerializerWith
         ["refused-1"] = typeof(CommandRefused),
         ["describe-quorum-1"] = typeof(DescribeMetadataQuorum),
         ["quorum-1"] = typeof(QuorumDescribed),
+        ["move-leaders-1"] = typeof(MoveLeaders),
+        ["leaders-moved-1"] = typeof(LeadersMoved),
+        ["stopping-1"] = typeof(NodeStopping),
         ["hello-1"] = typeof(Hello),
         ["welcome-1"] = typeof(Welcome),
         ["unwelcome-1"] = typeof(Unwelcome),

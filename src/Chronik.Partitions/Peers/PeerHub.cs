@@ -24,6 +24,7 @@ internal sealed class PeerHub : IDisposable
 {
     private readonly ConcurrentDictionary<NodeId, PeerLink> _links = new();
     private readonly ConcurrentDictionary<GroupId, Hosted> _hosted = new();
+    private readonly ConcurrentDictionary<NodeId, bool> _stopping = new();
     private readonly TimeProvider _time;
     private readonly BufferPool _buffers;
     private readonly ITimer _timer;
@@ -123,6 +124,15 @@ internal sealed class PeerHub : IDisposable
 
     /// <summary>Whether a node was heard of lately; always true of this one.</summary>
     public bool IsAlive(NodeId node) => node == Self || (_links.TryGetValue(node, out PeerLink? link) && link.IsAlive);
+
+    /// <summary>Whether a node has said that it is about to stop, and was not lost since.</summary>
+    public bool IsStopping(NodeId node) => _stopping.ContainsKey(node);
+
+    /// <summary>A node says that it is about to stop.</summary>
+    public void Stops(NodeId node)
+    {
+        if (IsAlive(node)) _stopping[node] = true;
+    }
 
     /// <summary>
     /// When the latest ping was sent of which a node said that it came, as a timestamp of <see cref="Now"/>; 0 when none did. Up to the
@@ -287,6 +297,7 @@ internal sealed class PeerHub : IDisposable
     private void Lost(PeerLink link)
     {
         Meters.Lost();
+        _stopping.TryRemove(link.Node, out _);
         Leaders.RemoveAll(link.Node);
         Tell(link.Node, isLost: true);
     }

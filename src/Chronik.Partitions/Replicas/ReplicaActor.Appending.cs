@@ -29,6 +29,12 @@ internal sealed partial class ReplicaActor
 
     private void Propose()
     {
+        if (_gathered.Count > 0 && MustWait)
+        {
+            _keepsWaiting = true;
+            return;
+        }
+
         _proposals.Clear();
         _proposedBytes = 0;
         _takenAt = Stopwatch.GetTimestamp();

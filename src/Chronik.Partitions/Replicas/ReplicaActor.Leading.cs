@@ -56,12 +56,6 @@ internal sealed partial class ReplicaActor
         return true;
     }
 
-    /// <summary>Hands leadership over. Its successor need not wait for the lease to run out, so it ends here and now.</summary>
-    private void Transfer(NodeId to)
-    {
-        if (Step(RaftInput.TransferTo(to))) _lease.End();
-    }
-
     /// <summary>Looks, after every step, at what others are shown of leadership.</summary>
     private void NoticeLeadership()
     {

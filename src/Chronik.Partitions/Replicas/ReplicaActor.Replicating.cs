@@ -92,7 +92,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
     {
         foreach (RaftMessage message in _effects.Messages)
         {
-            if (message.Kind == MessageKind.TimeoutNow) _lease.End(); // Its receiver is elected without waiting for anything.
+            if (message.Kind == MessageKind.TimeoutNow) ToldToStand();
             Send(message);
         }
 

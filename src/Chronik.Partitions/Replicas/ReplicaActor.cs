@@ -202,7 +202,7 @@ internal sealed partial class ReplicaActor : UntypedActor
                 Sender.Tell(Change(change.Target));
                 break;
             case TransferLeadership transfer:
-                Transfer(transfer.To);
+                Sender.Tell(HandOver(transfer.To), _self);
                 break;
             case TopicConfigChanged changed:
                 _config = changed.Config;
@@ -245,6 +245,7 @@ internal sealed partial class ReplicaActor : UntypedActor
 
         if (_effects.AwakeChanged) FallAsleepOrWake();
         NoticeLeadership();
+        StopWaiting();
         _effects.Clear(); // An idle partition holds on to nothing.
         return accepted;
     }

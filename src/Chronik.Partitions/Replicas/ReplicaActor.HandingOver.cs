@@ -1,0 +1,71 @@
+using Akka.Actor;
+using Chronik.Model;
+using Chronik.Partitions.Leaderships;
+using Chronik.Raft;
+
+namespace Chronik.Partitions.Replicas;
+
+/// <summary>
+/// Handing leadership over. Whatever is appended while it moves waits here until it is known who leads, which takes milliseconds: then it is
+/// taken, or refused with the new leader's name. Nobody has to guess and wait.
+/// </summary>
+internal sealed partial class ReplicaActor
+{
+    private const long AwaitTicks = 10; // How long appends wait for a successor that was told to stand.
+
+    private long _awaitsUntil; // By the count of ticks.
+    private bool _keepsWaiting;
+
+    /// <summary>Whether what was gathered must wait, because who leads is about to change, or this member has just been elected.</summary>
+    private bool MustWait =>
+        _core.IsHandingOver || (_ledTerm is not null && !_leads) || (!_core.Leader.IsSome && _ticks < _awaitsUntil);
+
+    private TransferAnswer HandOver(NodeId to)
+    {
+        if (!_leads) return new TransferAnswer(_spec.Group, to, KafkaError.NotLeaderOrFollower);
+        NodeId target = to.IsSome ? to : Successor();
+        if (!target.IsSome || !CanLead(target, out _)) return new TransferAnswer(_spec.Group, to, KafkaError.PreferredLeaderNotAvailable);
+        bool begun = Step(RaftInput.TransferTo(target));
+        return new TransferAnswer(_spec.Group, target, begun ? KafkaError.None : KafkaError.NotLeaderOrFollower);
+    }
+
+    /// <summary>The replica that has most of those that could lead; of several the one that comes first.</summary>
+    private NodeId Successor()
+    {
+        NodeId best = NodeId.None;
+        LogIndex most = LogIndex.Zero;
+        foreach (NodeId voter in _core.Membership.Voters)
+        {
+            if (!CanLead(voter, out LogIndex match) || (best.IsSome && match <= most)) continue;
+            best = voter;
+            most = match;
+        }
+
+        return best;
+    }
+
+    /// <summary>Whether a replica is in sync, its node is heard of and stays.</summary>
+    private bool CanLead(NodeId node, out LogIndex match)
+    {
+        match = LogIndex.Zero;
+        if (!_partition.Published.Isr.Contains(node) || !_node.Peers.IsAlive(node) || _node.Peers.IsStopping(node)) return false;
+        if (!_core.TryGetProgress(node, out PeerProgress progress)) return false;
+        match = progress.Match;
+        return progress is { IsLost: false, IsRecovering: false, State: ReplicationState.Replicate };
+    }
+
+    /// <summary>The successor was told to stand; it is elected without waiting for anything.</summary>
+    private void ToldToStand()
+    {
+        _lease.End();
+        _awaitsUntil = _ticks + AwaitTicks;
+    }
+
+    /// <summary>After each step: what had to wait may go on.</summary>
+    private void StopWaiting()
+    {
+        if (!_keepsWaiting || MustWait) return;
+        _keepsWaiting = false;
+        _self.Tell(ProposeGathered.Instance, ActorRefs.NoSender);
+    }
+}
