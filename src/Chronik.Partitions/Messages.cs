@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Raft;
@@ -58,7 +59,11 @@ internal sealed record ChangeMembers(Membership Target);
 /// To a replica: hand leadership to a voter, or to whichever is best (none). Answered with a TransferAnswer that says whether it has begun;
 /// what comes of it shows.
 /// </summary>
-internal sealed record TransferLeadership(NodeId To);
+internal sealed record TransferLeadership(NodeId To)
+{
+    /// <summary>Whom leadership does not go to, when nobody in particular is asked for, unless there is nobody else.</summary>
+    public ImmutableArray<NodeId> Avoid { get; init; } = [];
+}
 
 /// <summary>To a replica: say how its group stands. Answered with a <see cref="QuorumState"/>.</summary>
 internal sealed class DescribeQuorum

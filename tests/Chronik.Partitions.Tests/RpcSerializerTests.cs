@@ -5,6 +5,7 @@ using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Controller;
 using Chronik.Partitions.Forming;
+using Chronik.Partitions.Leaderships;
 using Chronik.Storage;
 using Xunit;
 
@@ -42,6 +43,9 @@ public sealed class RpcSerializerTests : IAsyncDisposable
         DescribeMetadataQuorum.Instance,
         new QuorumDescribed(new QuorumState(
             new NodeId(1), new LeaderEpoch(4), new KafkaOffset(9), [new QuorumReplica(new NodeId(1), new KafkaOffset(9), 5, 6)], [])),
+        new MoveLeaders([new LeaderMove(Topic, 3, new NodeId(2)), new LeaderMove(Topic, 4, NodeId.None)], TimeSpan.FromSeconds(2)),
+        new LeadersMoved([new ItemResult(KafkaError.PreferredLeaderNotAvailable, "why")]),
+        new NodeStopping(new NodeId(2)),
         new Hello(Facts),
         new Welcome(Facts with { ClusterId = "", MetadataVoters = [] }),
         new Unwelcome(Facts, "why", IsOtherCluster: true),

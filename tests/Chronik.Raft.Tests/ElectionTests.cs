@@ -253,6 +253,7 @@ public sealed class ElectionTests
         Network network = new(3);
         Member leader = network.Elect();
         leader.Propose(1);
+        network.Settle();
         leader.Step(RaftInput.TransferTo(Three));
         leader.Propose(1);
         Assert.True(leader.Effects.ProposalRefused);

@@ -68,6 +68,8 @@ internal sealed class LeaderMover(
             return new ItemResult(KafkaError.PreferredLeaderNotAvailable, $"node {move.To} is not there");
         if (move.To.IsSome && peers.IsStopping(move.To))
             return new ItemResult(KafkaError.PreferredLeaderNotAvailable, $"node {move.To} is stopping");
+        if (move.To.IsSome && published.Image.Brokers.TryGetValue(move.To, out BrokerImage? broker) && broker.IsDraining)
+            return new ItemResult(KafkaError.PreferredLeaderNotAvailable, $"node {move.To} is being drained");
         return location.Leader.IsSome ? null : new ItemResult(KafkaError.LeaderNotAvailable, "it has no leader at the moment");
     }
 
@@ -82,6 +84,12 @@ internal sealed class LeaderMover(
             {
                 IActorRef here = await leaderships.ConfigureAwait(false);
                 answer = await here.Ask<LeadersMoved>(request, timeout + Grace).ConfigureAwait(false);
+            }
+            else if (peers.LevelWith(leader) < LeadershipsActor.Level && peers.IsAlive(leader))
+            {
+                ItemResult old = new(KafkaError.UnsupportedVersion, $"node {leader}, which leads it, is of an older version and cannot be asked");
+                foreach (int item in items) results[item] = old;
+                return;
             }
             else if (others.Find(leader) is { } peer)
             {

@@ -21,6 +21,7 @@ internal sealed partial class LeadershipsActor
         foreach ((NodeId node, List<GroupId> groups) in wanted)
         {
             if (behind.Contains(node) || !MayLead(node)) continue;
+            _steadiness.Meet(node);
             if (!_readySince.TryGetValue(node, out long since)) _readySince[node] = since = now;
             if (_node.Time.GetElapsedTime(since, now) < _setup.InSyncTime || !_steadiness.IsSteady(node)) continue;
             foreach (GroupId group in groups) _toReturn.Enqueue((group, node));
@@ -63,7 +64,9 @@ internal sealed partial class LeadershipsActor
         return wanted;
     }
 
-    private bool MayLead(NodeId node) => _node.Peers.IsAlive(node) && !_node.Peers.IsStopping(node);
+    private bool MayLead(NodeId node) =>
+        _node.Peers.IsAlive(node) && !_node.Peers.IsStopping(node)
+        && !(_setup.Published.Image.Brokers.TryGetValue(node, out BrokerImage? broker) && broker.IsDraining);
 
     private void GoOnReturning()
     {

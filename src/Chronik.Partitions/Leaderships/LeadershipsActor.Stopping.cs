@@ -6,6 +6,9 @@ namespace Chronik.Partitions.Leaderships;
 /// <content>The node stops: whatever others can lead goes to them, the metadata last.</content>
 internal sealed partial class LeadershipsActor
 {
+    /// <summary>A node that speaks less knows nothing of these messages.</summary>
+    public const int Level = 2;
+
     private static readonly TimeSpan RetryPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan TellPause = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan ProgressPause = TimeSpan.FromSeconds(1);
@@ -30,7 +33,10 @@ internal sealed partial class LeadershipsActor
     private void TellOthers()
     {
         _stop!.ToldAt = _node.Time.GetTimestamp();
-        foreach (PeerEntry other in _setup.Others.All) other.Rpc.Tell(new NodeStopping(_node.Self), ActorRefs.NoSender);
+        foreach (PeerEntry other in _setup.Others.All)
+        {
+            if (_node.Peers.LevelWith(other.Id) >= Level) other.Rpc.Tell(new NodeStopping(_node.Self), ActorRefs.NoSender);
+        }
     }
 
     private void GoOnStopping()

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
 using Chronik.Metadata;
@@ -32,7 +33,7 @@ internal sealed partial class LeadershipsActor : ReceiveActor, IWithTimers
     {
         _setup = setup;
         _node = setup.Node;
-        _steadiness = new Steadiness(setup.Node.Time);
+        _steadiness = new Steadiness(setup.Node.Time, setup.SteadyTime, setup.LongestSteadyTime);
         Receive<HandOver>(Begin);
         Receive<MoveLeaders>(Begin);
         Receive<TransferAnswer>(Answered);
@@ -119,14 +120,17 @@ internal sealed partial class LeadershipsActor : ReceiveActor, IWithTimers
         move.Partition = partition;
         move.BeganAt = _node.Time.GetTimestamp();
         _underWay.Add(move.Group, move);
-        partition.Replica.Tell(new TransferLeadership(move.To), _self);
+        partition.Replica.Tell(new TransferLeadership(move.To) { Avoid = Draining() }, _self);
     }
+
+    private ImmutableArray<NodeId> Draining() =>
+        [.. _setup.Published.Image.Brokers.Values.Where(broker => broker.IsDraining).Select(broker => broker.Id)];
 
     private void Answered(TransferAnswer answer)
     {
         if (answer.Error == KafkaError.None || !_underWay.Remove(answer.Group, out Move? move)) return;
         string reason = answer.Error == KafkaError.PreferredLeaderNotAvailable
-            ? move.To.IsSome ? $"node {move.To} is not in sync" : "no other replica is there and in sync"
+            ? move.To.IsSome ? $"node {move.To} is not in sync, or about to stop" : "no other replica is in sync"
             : $"node {_node.Self} is not ready to hand it over";
         move.Ended(answer.Error, reason);
     }
@@ -231,6 +235,15 @@ internal sealed record LeadershipsSetup(
 
     /// <summary>How long a replica must have been in sync before it is given leaderships back.</summary>
     public TimeSpan InSyncTime { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// How long its node must have been there, too; twice as long after each time that it was lost, up to
+    /// <see cref="LongestSteadyTime"/>.
+    /// </summary>
+    public TimeSpan SteadyTime { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>A node that was there for so long is treated as if it had never been lost.</summary>
+    public TimeSpan LongestSteadyTime { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>How long a transfer may take before it counts as failed: what Raft allows it, and a little.</summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromMilliseconds(500);

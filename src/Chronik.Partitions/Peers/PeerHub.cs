@@ -91,6 +91,7 @@ internal sealed class PeerHub : IDisposable
     public void Connect(NodeId node, Guid directory, ICanTell control, ICanTell bulk, int newestLevel = FeatureLevel.Newest)
     {
         Invariant.Require(node != Self);
+        _stopping.TryRemove(node, out _); // It may be another process by now; one that stops says so again.
         if (_links.TryGetValue(node, out PeerLink? known) && known.Directory == directory)
         {
             known.NewestLevel = newestLevel;

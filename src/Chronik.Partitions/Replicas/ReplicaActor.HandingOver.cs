@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Akka.Actor;
 using Chronik.Model;
 using Chronik.Partitions.Leaderships;
@@ -20,25 +21,30 @@ internal sealed partial class ReplicaActor
     private bool MustWait =>
         _core.IsHandingOver || (_ledTerm is not null && !_leads) || (!_core.Leader.IsSome && _ticks < _awaitsUntil);
 
-    private TransferAnswer HandOver(NodeId to)
+    private TransferAnswer HandOver(NodeId to, ImmutableArray<NodeId> avoid)
     {
         if (!_leads) return new TransferAnswer(_spec.Group, to, KafkaError.NotLeaderOrFollower);
-        NodeId target = to.IsSome ? to : Successor();
+        NodeId target = to.IsSome ? to : Successor(avoid);
         if (!target.IsSome || !CanLead(target, out _)) return new TransferAnswer(_spec.Group, to, KafkaError.PreferredLeaderNotAvailable);
         bool begun = Step(RaftInput.TransferTo(target));
         return new TransferAnswer(_spec.Group, target, begun ? KafkaError.None : KafkaError.NotLeaderOrFollower);
     }
 
-    /// <summary>The replica that has most of those that could lead; of several the one that comes first.</summary>
-    private NodeId Successor()
+    /// <summary>
+    /// The replica that has most of those that could lead; of several the one that comes first. Who is to be avoided is taken only when there
+    /// is nobody else.
+    /// </summary>
+    private NodeId Successor(ImmutableArray<NodeId> avoid)
     {
         NodeId best = NodeId.None;
-        LogIndex most = LogIndex.Zero;
+        (bool IsWelcome, LogIndex Match) most = default;
         foreach (NodeId voter in _core.Membership.Voters)
         {
-            if (!CanLead(voter, out LogIndex match) || (best.IsSome && match <= most)) continue;
+            if (!CanLead(voter, out LogIndex match)) continue;
+            (bool IsWelcome, LogIndex Match) worth = (!avoid.Contains(voter), match);
+            if (best.IsSome && worth.CompareTo(most) <= 0) continue;
             best = voter;
-            most = match;
+            most = worth;
         }
 
         return best;

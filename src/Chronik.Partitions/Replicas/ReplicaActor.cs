@@ -202,7 +202,7 @@ internal sealed partial class ReplicaActor : UntypedActor
                 Sender.Tell(Change(change.Target));
                 break;
             case TransferLeadership transfer:
-                Sender.Tell(HandOver(transfer.To), _self);
+                Sender.Tell(HandOver(transfer.To, transfer.Avoid), _self);
                 break;
             case TopicConfigChanged changed:
                 _config = changed.Config;

@@ -39,12 +39,12 @@ internal sealed class ClusterNode : IAsyncDisposable
         Hub.Form(ReplicaCluster.ClusterId);
         ChronikPersistence.Install(_system, Storage, Buffers);
         Snapshots = new SnapshotTransfers(options.Limits, options.SnapshotTime);
-        NodeContext context = new(id, Storage, Buffers, TimeProvider.System, _ticker, options.Limits, _meters, Hub)
+        Context = new NodeContext(id, Storage, Buffers, TimeProvider.System, _ticker, options.Limits, _meters, Hub)
         {
             StandsAlone = false,
             Snapshots = Snapshots,
         };
-        _partitions = _system.ActorOf(Props.Create(() => new PartitionsActor(context, _directory)));
+        _partitions = _system.ActorOf(Props.Create(() => new PartitionsActor(Context, _directory)));
         Storage.CheckpointWanted += group => _partitions.Tell(new CheckpointNeeded(group), ActorRefs.NoSender);
         _system.EventStream.Subscribe(_system.ActorOf(Props.Create(() => new Releaser())), typeof(SuppressedDeadLetter));
     }
@@ -63,7 +63,16 @@ internal sealed class ClusterNode : IAsyncDisposable
 
     public SnapshotTransfers Snapshots { get; }
 
+    /// <summary>What its actors share.</summary>
+    public NodeContext Context { get; }
+
+    /// <summary>Its replicas.</summary>
+    public PartitionDirectory Replicas => _directory;
+
     public int AwakeGroups => _ticker.AwakeCount;
+
+    /// <summary>Makes another actor of this node.</summary>
+    public IActorRef ActorOf(Props props) => _system.ActorOf(props);
 
     public Partition? Find(GroupId group) => _directory.Find(group);
 

@@ -212,6 +212,18 @@ internal sealed class ReplicaCluster : IAsyncDisposable
         _nodes[id] = node;
     }
 
+    /// <summary>Another partition of the same topic on every node.</summary>
+    /// <param name="partition">Its number, from 1 on.</param>
+    /// <param name="first">Who should lead it.</param>
+    public async Task<GroupId> AddPartitionAsync(int partition, NodeId first)
+    {
+        GroupId group = new(Group.Topic, partition);
+        IReadOnlyList<NodeId> voters = [first, .. _ids.Where(id => id != first)];
+        ReplicaAssigned replica = new(group, new TopicPartition("t", partition), voters);
+        foreach (ClusterNode node in _nodes.Values) await node.StartAsync(replica, Config(_options.MinInsyncReplicas));
+        return group;
+    }
+
     private async Task<Partition> StartReplicaAsync(NodeId id)
     {
         ReplicaAssigned replica = new(Group, new TopicPartition("t", Group.Partition), _ids) { Directories = _assignedTo };
