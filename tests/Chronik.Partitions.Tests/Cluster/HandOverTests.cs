@@ -40,7 +40,8 @@ public sealed class HandOverTests
     [Fact]
     public async Task Appends_that_come_while_leadership_moves_are_taken_or_told_who_leads()
     {
-        await using World world = await World.StartAsync();
+        // Ticks so slow that nobody stands but who is told to.
+        await using World world = await World.StartAsync(options: new ClusterOptions { TickInterval = TimeSpan.FromMilliseconds(500) });
         ReplicaCluster cluster = world.Cluster;
         int appended = 0;
         for (int round = 0; round < 20; round++)
@@ -250,9 +251,10 @@ public sealed class HandOverTests
 
         public ReplicaCluster Cluster => cluster;
 
-        public static async Task<World> StartAsync(Func<LeadershipsSetup, LeadershipsSetup>? configure = null, int nodes = 3)
+        public static async Task<World> StartAsync(
+            Func<LeadershipsSetup, LeadershipsSetup>? configure = null, int nodes = 3, ClusterOptions? options = null)
         {
-            World world = new(await ReplicaCluster.StartAsync(nodes), configure ?? (setup => setup));
+            World world = new(await ReplicaCluster.StartAsync(nodes, options), configure ?? (setup => setup));
             foreach (NodeId id in world.Cluster.Ids) world.Equip(id);
             foreach (NodeId id in world.Cluster.Ids)
                 foreach (NodeId other in world.Cluster.Ids.Where(other => other != id))
