@@ -143,9 +143,9 @@ public sealed record RegisterBroker(NodeId Id, ImmutableArray<BrokerEndpoint> En
 }
 
 /// <summary>
-/// Raise the cluster's level (KIP-584). Answered by one <see cref="ItemResult"/>: INVALID_UPDATE_VERSION with the reason when this version or
-/// a registered broker does not speak the level, or when it is lower than the present one, because what was written at a level only nodes of
-/// that level read.
+/// Raise the cluster's level (KIP-584). Answered by one <see cref="ItemResult"/>: INVALID_UPDATE_VERSION with the reason when this version
+/// or a registered broker does not speak the level, or when it is lower than the present one, because what was written at a level only
+/// nodes of that level read.
 /// </summary>
 /// <param name="Level">The level.</param>
 /// <param name="ValidateOnly">Check everything, change nothing.</param>

@@ -175,7 +175,7 @@ public static partial class MetadataMachine
             ? null
             : new Refusal(
                 KafkaError.UnsupportedVersion,
-                $"{what} needs {FeatureLevel.Name} {level}, this cluster is at {Image.Level}. Once every broker is of a version that speaks it, "
-                + $"raise it: kafka-features.sh upgrade --feature {FeatureLevel.Name}={level}.");
+                $"{what} needs {FeatureLevel.Name} {level}, this cluster is at {Image.Level}. Once every broker is of a version that "
+                + $"speaks it, raise it: kafka-features.sh upgrade --feature {FeatureLevel.Name}={level}.");
     }
 }

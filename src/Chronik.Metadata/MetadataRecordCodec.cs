@@ -189,7 +189,7 @@ public static class MetadataRecordCodec
             RecordType.BrokerUnregistered => new BrokerUnregistered(new NodeId(reader.Int())),
             RecordType.MetadataRestated => new MetadataRestated(),
             _ => throw new MetadataFormatException(
-                $"metadata record type {type} is of a newer version; this broker knows the types 1 to {(byte)Enum.GetValues<RecordType>()[^1]}"),
+                $"metadata record type {type} is of a newer version; this broker knows 1 to {(byte)Enum.GetValues<RecordType>()[^1]}"),
         };
         reader.End();
         return record;

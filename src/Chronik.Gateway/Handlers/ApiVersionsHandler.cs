@@ -9,8 +9,9 @@ namespace Chronik.Gateway.Handlers;
 /// <summary>ApiVersions: what this broker serves (KIP-35, KIP-511).</summary>
 /// <remarks>
 /// Produce is advertised from version 0 although 0 to 2 are refused, as Kafka does: older librdkafka takes a higher minimum for a
-/// broker that it cannot talk to. The only feature is the cluster's level, which no client knows and so all of them pass over: group protocol
-/// and transaction versions beyond the first are not served. What is finalised changes only when the level does, so the level is its epoch.
+/// broker that it cannot talk to. The only feature is the cluster's level, which no client knows and so all of them pass over: group
+/// protocol and transaction versions beyond the first are not served. What is finalised changes only when the level does, so the level is
+/// its epoch.
 /// </remarks>
 internal sealed class ApiVersionsHandler(GatewayServices services, ApiTable table)
     : ApiHandler<ApiVersionsRequest, ApiVersionsResponse>(services, ApiKey.ApiVersions)

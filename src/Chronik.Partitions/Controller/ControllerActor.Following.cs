@@ -57,7 +57,8 @@ internal sealed partial class ControllerActor
         if (!_setup.Registration.Protocol.Includes(_image.Level))
         {
             string reason = 
-                $"the cluster is at {FeatureLevel.Name} {_image.Level}, this node speaks {_setup.Registration.Protocol}: it needs a newer version";
+                $"the cluster is at {FeatureLevel.Name} {_image.Level}, this node speaks {_setup.Registration.Protocol}: "
+                + "it needs a newer version";
             _setup.Refused(reason);
             throw new InvalidOperationException(reason);
         }

@@ -39,5 +39,6 @@ internal sealed class RpcSerializer(ExtendedActorSystem system) : SerializerWith
 
     public override object FromBinary(byte[] bytes, string manifest) => Types.TryGetValue(manifest, out Type? type)
         ? JsonSerializer.Deserialize(bytes, type, RpcJson.Wire)!
-        : throw new ArgumentException($"this version does not know messages of the kind '{manifest}', but {string.Join(", ", Types.Keys)}", nameof(manifest));
+        : throw new ArgumentException(
+            $"this version does not know messages of the kind '{manifest}', but {string.Join(", ", Types.Keys)}", nameof(manifest));
 }

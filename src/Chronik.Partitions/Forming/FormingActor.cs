@@ -268,15 +268,16 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
             return;
         }
 
-        if (self.IsFormed && self.ClusterId == unwelcome.From.ClusterId && unwelcome.From.Protocol.Max < Identity.Level) return; // It goes.
+        // Of two nodes of one cluster the one that is too old for it goes.
+        if (self.IsFormed && self.ClusterId == unwelcome.From.ClusterId && unwelcome.From.Protocol.Max < Identity.Level) return;
 
         int order = (self.IsFormed, self.AgeMs).CompareTo((unwelcome.From.IsFormed, unwelcome.From.AgeMs));
         if (order < 0 || (order == 0 && string.CompareOrdinal(self.Address, unwelcome.From.Address) > 0)) Refuse(unwelcome.Reason);
     }
 
     /// <summary>
-    /// Whether this node cannot be in the cluster that another one is in, because that is at a level that this one does not speak. Then this
-    /// one goes, whichever of the two has been there for longer: a cluster's level only rises.
+    /// Whether this node cannot be in the cluster that another one is in, because that is at a level that this one does not speak. Then
+    /// this one goes, whichever of the two has been there for longer: a cluster's level only rises.
     /// </summary>
     private bool IsTooOldFor(NodeFacts facts) =>
         facts.IsFormed && facts.Protocol.Min > _setup.Protocol.Max && (!Identity.IsFormed || Identity.ClusterId == facts.ClusterId);

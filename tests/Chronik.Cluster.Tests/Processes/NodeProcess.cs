@@ -29,6 +29,9 @@ internal sealed class NodeProcess(NodeId id, NodePlace place, string folder, Fun
     /// <summary>Where the node keeps its data; may be a mount of its own.</summary>
     public string Data { get; } = Path.Combine(folder, "data");
 
+    /// <summary>The newest level that the node speaks from its next start on, as an older version would; null: what it can.</summary>
+    public int? NewestLevel { get; set; }
+
     public bool IsRunning => _process is { HasExited: false };
 
     /// <summary>What the process has said, over all its lives.</summary>
@@ -46,6 +49,7 @@ internal sealed class NodeProcess(NodeId id, NodePlace place, string folder, Fun
             .. clusterArguments(),
         ];
         ProcessStartInfo start = new(command[0], command.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true };
+        if (NewestLevel is { } level) start.Environment["CHRONIK_TEST_MAX_LEVEL"] = $"{level}";
         _lines.Enqueue("--- started");
         Process process = Process.Start(start) ?? throw new InvalidOperationException($"{command[0]} did not start");
         process.OutputDataReceived += Note;

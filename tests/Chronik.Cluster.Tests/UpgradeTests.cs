@@ -1,0 +1,80 @@
+using Chronik.Cluster.Tests.Processes;
+using Chronik.Cluster.Tests.Wire;
+using Chronik.Model;
+using Chronik.Protocol.Messages;
+using Xunit.Abstractions;
+
+namespace Chronik.Cluster.Tests;
+
+/// <summary>
+/// A cluster whose nodes are replaced by those of the next version, one after the other, under load. A process that is told so speaks and
+/// writes the first level only, as the version did that had no other.
+/// </summary>
+public sealed class UpgradeTests(ITestOutputHelper output)
+{
+    [Fact]
+    public Task Nodes_are_upgraded_one_by_one_and_one_goes_back_before_the_level_is_raised()
+    {
+        TestCluster cluster = new(3, null, Scenario.Settings);
+        foreach (NodeProcess node in cluster.Nodes) node.NewestLevel = FeatureLevel.Oldest;
+        return Scenario.RunAsync(output, UpgradeAsync, cluster);
+    }
+
+    private static async Task UpgradeAsync(Scenario scenario)
+    {
+        IReadOnlyList<NodeProcess> nodes = scenario.Cluster.Nodes;
+        foreach (NodeProcess node in nodes) await RestartAsync(scenario, node, null);
+        Assert.Equal((FeatureLevel.Newest, FeatureLevel.Oldest), await LevelsAsync(scenario.Cluster.Client));
+
+        await RestartAsync(scenario, nodes[1], FeatureLevel.Oldest);
+        UpdateFeaturesResponse tooEarly = await RaiseAsync(scenario.Cluster.Client);
+        scenario.Say(tooEarly.ErrorMessage ?? "raised too early");
+        Assert.NotEqual(0, tooEarly.ErrorCode);
+        await RestartAsync(scenario, nodes[1], null);
+        await scenario.ProgressAsync();
+
+        UpdateFeaturesResponse raised = await RaiseAsync(scenario.Cluster.Client);
+        Assert.Equal((0, null), (raised.ErrorCode, raised.ErrorMessage));
+        foreach (NodeProcess node in nodes)
+            await Wait.UntilAsync(
+                async () => (await LevelsAsync(new ClusterClient([node.Kafka]))).Finalized == FeatureLevel.Newest,
+                $"node {node.Id} is at the new level");
+        await scenario.ProgressAsync();
+
+        await nodes[2].StopAsync();
+        nodes[2].NewestLevel = FeatureLevel.Oldest;
+        nodes[2].Start();
+        Assert.Equal(1, await nodes[2].EndedAsync());
+        string reason = Assert.Single(nodes[2].Lines.Reverse().TakeWhile(line => !line.StartsWith("---", StringComparison.Ordinal)));
+        scenario.Say(reason);
+        Assert.Contains($"{FeatureLevel.Name} 1", reason, StringComparison.Ordinal);
+        nodes[2].NewestLevel = null;
+        nodes[2].Start();
+        await nodes[2].ReadyAsync();
+    }
+
+    private static async Task RestartAsync(Scenario scenario, NodeProcess node, int? newestLevel)
+    {
+        Assert.Equal(0, await node.StopAsync());
+        node.NewestLevel = newestLevel;
+        node.Start();
+        await node.ReadyAsync();
+        await scenario.RecoveredAsync(node.Id);
+    }
+
+    /// <summary>What a node speaks at most, and what the cluster is at.</summary>
+    private static async Task<(int Supported, int Finalized)> LevelsAsync(ClusterClient client)
+    {
+        ApiVersionsRequest request = new() { ClientSoftwareName = "test", ClientSoftwareVersion = "1" };
+        ApiVersionsResponse answer = await client.AskAnyAsync(request, 4);
+        return (Assert.Single(answer.SupportedFeatures).MaxVersion, Assert.Single(answer.FinalizedFeatures).MaxVersionLevel);
+    }
+
+    private static Task<UpdateFeaturesResponse> RaiseAsync(ClusterClient client) => client.AskAnyAsync(
+        new UpdateFeaturesRequest
+        {
+            TimeoutMs = 10_000,
+            FeatureUpdates = [new() { Feature = FeatureLevel.Name, MaxVersionLevel = FeatureLevel.Newest }],
+        },
+        2);
+}
