@@ -75,6 +75,18 @@ public sealed record GatewayLimits
     public int MaxFetchBytes { get; init; } = 55 << 20;
 
     /// <summary>
+    /// How long a fetch may wait on a node that does not lead what it asks for, whatever its client allows: longer, and a client that was
+    /// sent to a follower learns late that there is a better place. Key: <c>chronik.follower-read.max-wait</c>.
+    /// </summary>
+    public TimeSpan FollowerFetchWait { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// How long what a fetch has found of other partitions is held back for those of which nobody has confirmed yet how far they may be
+    /// read: usually a millisecond is enough, and where no leader is, no time is. Fixed.
+    /// </summary>
+    public TimeSpan FollowerFetchGrace { get; init; } = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>
     /// Fetch sessions (KIP-227) that the node remembers; without one a client is served all the same, with larger requests. Key:
     /// <c>fetch-sessions</c>.
     /// </summary>

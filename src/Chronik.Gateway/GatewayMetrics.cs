@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Chronik.Model;
+using Chronik.Partitions;
 using Chronik.Protocol;
 
 namespace Chronik.Gateway;
@@ -11,6 +12,9 @@ public sealed class GatewayMetrics : IDisposable
     /// <summary>The name of the meter.</summary>
     public const string MeterName = "Chronik.Gateway";
 
+    private static readonly KeyValuePair<string, object?>[] PolicyTags =
+        [.. Enum.GetNames<FollowerReadPolicy>().Select(name => new KeyValuePair<string, object?>("policy", name.ToLowerInvariant()))];
+
     private readonly Meter _meter = new(MeterName);
     private readonly Counter<long> _requests;
     private readonly Counter<long> _errors;
@@ -18,6 +22,7 @@ public sealed class GatewayMetrics : IDisposable
     private readonly Counter<long> _bytesOut;
     private readonly Histogram<double> _latency;
     private readonly KeyValuePair<string, object?>[] _apiTags;
+    private readonly Counter<long> _followerReads;
     private long _connections;
 
     /// <summary>Makes the instruments.</summary>
@@ -29,6 +34,8 @@ public sealed class GatewayMetrics : IDisposable
         _bytesOut = _meter.CreateCounter<long>("chronik.gateway.sent", "By", "Bytes sent to clients.");
         _latency = _meter.CreateDurationHistogram(
             "chronik.gateway.latency", "From the last byte of a request to the last byte of its response, by API.");
+        _followerReads = _meter.CreateCounter<long>(
+            "chronik.follower.reads", "{read}", "Partitions in fetches answered by a replica that does not lead, by policy.");
         _meter.CreateObservableUpDownCounter("chronik.gateway.connections", () => Connections, "{connection}", "Open connections.");
         _apiTags = new KeyValuePair<string, object?>[ApiCatalog.All.Max(api => (int)api.Key) + 1];
         foreach (ApiInfo api in ApiCatalog.All) _apiTags[(int)api.Key] = new KeyValuePair<string, object?>("api", api.Name);
@@ -57,6 +64,8 @@ public sealed class GatewayMetrics : IDisposable
         _bytesOut.Add(bytes);
         _latency.Record(Stopwatch.GetElapsedTime(receivedAt).TotalSeconds, tag);
     }
+
+    internal void FollowerRead(FollowerReadPolicy policy) => _followerReads.Add(1, PolicyTags[(int)policy]);
 
     internal void Error(string reason) => _errors.Add(1, new KeyValuePair<string, object?>("reason", reason));
 }

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
 using Akka.Actor;
 using Chronik.Model;
 using Chronik.Partitions.Replicas;
@@ -10,6 +12,7 @@ namespace Chronik.Partitions;
 /// </summary>
 public sealed class Partition
 {
+    private readonly ConcurrentDictionary<NodeId, long> _ends = new();
     private volatile PartitionView _view;
 
     internal Partition(TopicPartition name, GroupId group, IActorRef replica, PartitionView view, LeaderLease? lease = null)
@@ -42,6 +45,11 @@ public sealed class Partition
     /// <summary>Until when this node may believe that it leads; null: for ever.</summary>
     internal LeaderLease? Lease { get; }
 
+    /// <summary>
+    /// Where the log of a follower ends, as it said last to the leader that is here; unknown when it has not, or no leader is.
+    /// </summary>
+    public KafkaOffset EndOf(NodeId follower) => new(_ends.GetValueOrDefault(follower, KafkaOffset.Unknown.Value));
+
     /// <summary>The readers that wait for more.</summary>
     public FetchWaiters Waiters { get; } = new();
 
@@ -51,6 +59,13 @@ public sealed class Partition
         request.Batch.Retain();
         Replica.Tell(request, ActorRefs.NoSender);
     }
+
+    /// <summary>
+    /// Asks for a linearizable read here, whether this node leads or not: the reader is told once what is committed by now is in the
+    /// <see cref="View"/>, or that nobody could confirm it within <see cref="PartitionLimits.ReadIndexTimeout"/>. Reads that come together
+    /// share one round of contact.
+    /// </summary>
+    public void ConfirmRead(IReadSink reader) => Replica.Tell(new ConfirmRead(reader, Stopwatch.GetTimestamp()), ActorRefs.NoSender);
 
     /// <summary>
     /// Makes every record before <paramref name="before"/> unreadable, for good; <see cref="KafkaOffset.Unknown"/> stands for the high
@@ -71,6 +86,12 @@ public sealed class Partition
     /// <summary>What a published view is worth at this moment.</summary>
     internal PartitionView Shown(PartitionView view) =>
         !view.IsLeader || Lease is null or { IsValid: true } ? view : view with { IsLeader = false, Leader = NodeId.None };
+
+    /// <summary>A follower says where its log ends.</summary>
+    internal void SetEnd(NodeId follower, KafkaOffset end) => _ends[follower] = end.Value;
+
+    /// <summary>Nobody follows a leader here any more.</summary>
+    internal void ForgetEnds() => _ends.Clear();
 
     /// <summary>Replaces the view and wakes whoever waited for it.</summary>
     internal void Publish(PartitionView view)

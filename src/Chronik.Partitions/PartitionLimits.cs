@@ -33,6 +33,12 @@ public sealed record PartitionLimits
     /// </summary>
     public int SnapshotsAtOnce { get; init; } = 4;
 
+    /// <summary>
+    /// How long a linearizable read may wait for its confirmation; then its fetch is answered empty. Key:
+    /// chronik.follower-read.read-index-timeout.
+    /// </summary>
+    public TimeSpan ReadIndexTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
     /// <summary>How long an idle producer is remembered (Kafka: producer.id.expiration.ms). Key: chronik.producer-expiration.</summary>
     public TimeSpan ProducerExpiration { get; init; } = TimeSpan.FromDays(1);
 

@@ -21,6 +21,9 @@ internal sealed class PartitionMeters : IDisposable
     private readonly Counter<long> _refused;
     private readonly Histogram<double> _commitTime;
     private readonly Histogram<double> _replicationTime;
+    private readonly Histogram<double> _readIndexTime;
+    private readonly Counter<long> _readRounds;
+    private readonly Counter<long> _readTimeouts;
     private long _producers;
 
     public PartitionMeters(PartitionDirectory directory)
@@ -35,6 +38,12 @@ internal sealed class PartitionMeters : IDisposable
             "chronik.partition.commit.duration", "s", "From the step that takes a batch to its commit.");
         _replicationTime = _meter.CreateHistogram<double>(
             "chronik.partition.replication.lag", "s", "From the step that takes a batch to each follower's having it on disk.");
+        _readIndexTime = _meter.CreateDurationHistogram(
+            "chronik.readindex.latency", "From a linearizable read's question to its confirmation.");
+        _readRounds = _meter.CreateCounter<long>(
+            "chronik.readindex.rounds", "{round}", "Rounds of confirmation begun for linearizable reads; one serves all that wait.");
+        _readTimeouts = _meter.CreateCounter<long>(
+            "chronik.readindex.timeouts", "{read}", "Linearizable reads that nobody confirmed in time, answered empty.");
         _meter.CreateObservableGauge(
             "chronik.partition.log.end", () => directory.All.Sum(partition => partition.View.LogEndOffset.Value), "{record}",
             "Log end offsets of all replicas, added up: what was ever appended to the partitions that are here.");
@@ -70,6 +79,18 @@ internal sealed class PartitionMeters : IDisposable
     {
         if (_replicationTime.Enabled) _replicationTime.Record(Stopwatch.GetElapsedTime(takenAt).TotalSeconds);
     }
+
+    /// <summary>A round of confirmation begins.</summary>
+    public void ReadRound() => _readRounds.Add(1);
+
+    /// <summary>A read was confirmed.</summary>
+    /// <param name="askedAt">When it was asked for, as a <see cref="Stopwatch"/> timestamp.</param>
+    public void ReadConfirmed(long askedAt)
+    {
+        if (_readIndexTime.Enabled) _readIndexTime.Record(Stopwatch.GetElapsedTime(askedAt).TotalSeconds);
+    }
+
+    public void ReadTimedOut() => _readTimeouts.Add(1);
 
     public void Duplicate() => _duplicates.Add(1);
 

@@ -22,7 +22,8 @@ internal static class CommandLine
           --help               this text
           --version            the version
 
-        What is given here wins over the file, whatever the order.
+        What is given here wins over the file, whatever the order. In between stand the environment variables of chronik.follower-read:
+        CHRONIK_FOLLOWER_READ_POLICY, CHRONIK_FETCH_FROM_FOLLOWERS, CHRONIK_FETCH_FOLLOWER_MAX_WAIT_MS and CHRONIK_READ_INDEX_TIMEOUT.
         """;
 
     private static readonly Dictionary<string, string> Keys = new(StringComparer.Ordinal)
@@ -34,6 +35,14 @@ internal static class CommandLine
         ["--rack"] = "chronik.rack",
         ["--bootstrap-expect"] = "chronik.cluster.bootstrap-expect",
     };
+
+    private static readonly (string Variable, string Key)[] Variables =
+    [
+        ("CHRONIK_FOLLOWER_READ_POLICY", "chronik.follower-read.policy"),
+        ("CHRONIK_FETCH_FROM_FOLLOWERS", "chronik.follower-read.enabled"),
+        ("CHRONIK_FETCH_FOLLOWER_MAX_WAIT_MS", "chronik.follower-read.max-wait"),
+        ("CHRONIK_READ_INDEX_TIMEOUT", "chronik.follower-read.read-index-timeout"),
+    ];
 
     private static readonly string[] Others = ["--kafka", "--akka", "--seed", "--config", "--set"];
 
@@ -61,6 +70,7 @@ internal static class CommandLine
             layers.AddFile(file);
         }
 
+        AddEnvironment(layers);
         foreach (var (_, pair) in given.Where(g => g.Option == "--set"))
         {
             var equals = pair.IndexOf('=', StringComparison.Ordinal);
@@ -100,6 +110,19 @@ internal static class CommandLine
         }
 
         return new OptionsReader(layers).Read();
+    }
+
+    /// <summary>What the environment says wins over files and loses to the command line.</summary>
+    private static void AddEnvironment(ConfigurationLayers layers)
+    {
+        foreach (var (variable, key) in Variables)
+        {
+            if (Environment.GetEnvironmentVariable(variable)?.Trim() is { Length: > 0 } value)
+            {
+                var isMilliseconds = variable.EndsWith("_MS", StringComparison.Ordinal) && value.All(char.IsAsciiDigit);
+                layers.AddOption(variable, key, isMilliseconds ? value + " ms" : value);
+            }
+        }
     }
 
     private static IEnumerable<(string Option, string Value)> Pairs(string[] args)

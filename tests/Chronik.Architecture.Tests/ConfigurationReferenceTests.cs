@@ -8,6 +8,10 @@ namespace Chronik.Architecture.Tests;
 public sealed partial class ConfigurationReferenceTests
 {
     private const int KeysMax = 40;
+
+    // Its keys are Kafka's, known to whoever knows Kafka; they are shown where their defaults matter (docs/decisions).
+    private const string KafkasOwn = "chronik.broker";
+
     private const string Reference = "hocon/reference.conf";
     private const string Page = "docs/configuration.md";
 
@@ -27,7 +31,7 @@ public sealed partial class ConfigurationReferenceTests
 
     [Fact]
     public void There_are_fewer_keys_than_one_can_lose_sight_of() =>
-        Assert.InRange(Keys().Count(k => !k.Name.StartsWith("chronik.broker.", StringComparison.Ordinal)), 1, KeysMax - 1);
+        Assert.InRange(Keys().Count(key => key.Section != KafkasOwn), 1, KeysMax - 1);
 
     [Fact]
     public void The_examples_name_only_keys_of_the_reference()

@@ -59,7 +59,8 @@ public sealed class ClusterTests
     [Fact]
     public async Task A_replica_that_follows_names_its_leader_and_knows_the_epochs()
     {
-        await using GatewayHost host = await GatewayHost.StartAsync();
+        await using GatewayHost host = await GatewayHost.StartAsync(
+            settings: new GatewaySettings { FollowerReads = FollowerReadPolicy.None });
         host.Node.AddBroker(8);
         host.Node.CreateTopic("t");
         host.Node.Show("t", view => view with { IsLeader = false, Leader = new NodeId(8), Epoch = new LeaderEpoch(6) });

@@ -1,9 +1,12 @@
+using System.Collections.Concurrent;
+using System.Net;
 using Akka.Actor;
 using Chronik.Groups;
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions;
 using Chronik.Partitions.Peers;
+using Chronik.Partitions.Replicas;
 using Chronik.Protocol;
 using Chronik.Protocol.RecordBatches;
 using Chronik.Storage;
@@ -51,6 +54,14 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
 
     /// <summary>How many appends the replicas have been given.</summary>
     public int Appends;
+
+    /// <summary>How many linearizable reads were asked for.</summary>
+    public int Confirmations;
+
+    /// <summary>How they are answered; null: by the test, which finds them in <see cref="Unconfirmed"/>.</summary>
+    public bool? Confirms { get; set; } = true;
+
+    public ConcurrentQueue<IReadSink> Unconfirmed { get; } = [];
 
     /// <summary>What leaders elsewhere have announced.</summary>
     public LeaderTable Leaders { get; } = new();
@@ -121,10 +132,11 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
     }
 
     /// <summary>Another broker registers.</summary>
-    public NodeId AddBroker(int id)
+    public NodeId AddBroker(int id, string? rack = null, IPEndPoint? at = null)
     {
         var node = new NodeId(id);
-        Change(new RegisterBroker(node, [new BrokerEndpoint("PLAINTEXT", $"host-{id}", 9000 + id)], null));
+        var endpoint = new BrokerEndpoint("PLAINTEXT", at?.Address.ToString() ?? $"host-{id}", at?.Port ?? 9000 + id);
+        Change(new RegisterBroker(node, [endpoint], rack));
         return node;
     }
 
@@ -226,6 +238,11 @@ internal sealed class FakeReplica(FakeNode node) : UntypedActor
                 Interlocked.Increment(ref node.Appends);
                 _held.Enqueue(append);
                 break;
+            case ConfirmRead read:
+                Interlocked.Increment(ref node.Confirmations);
+                if (node.Confirms is { } isCurrent) read.Reader.Confirmed(isCurrent);
+                else node.Unconfirmed.Enqueue(read.Reader);
+                return;
             case DeleteRecords:
                 Sender.Tell(new DeleteRecordsResult(KafkaError.None, _partition!.View.LogStartOffset), Self);
                 break;

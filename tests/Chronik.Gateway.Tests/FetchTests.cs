@@ -61,9 +61,10 @@ public sealed class FetchTests
     }
 
     [Fact]
-    public async Task A_partition_that_loses_its_leader_ends_the_long_poll()
+    public async Task A_partition_that_loses_its_leader_ends_the_long_poll_where_followers_are_not_read()
     {
-        await using GatewayHost host = await GatewayHost.StartAsync();
+        await using GatewayHost host = await GatewayHost.StartAsync(
+            settings: new GatewaySettings { FollowerReads = FollowerReadPolicy.None });
         host.Node.AddBroker(8);
         host.Node.CreateTopic("t");
         using KafkaClient client = await host.ConnectAsync();

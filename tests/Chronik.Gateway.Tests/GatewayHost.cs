@@ -50,7 +50,8 @@ internal sealed class GatewayHost : IAsyncDisposable
     public IPEndPoint Endpoint { get; }
 
     public static async Task<GatewayHost> StartAsync(
-        GatewayLimits? limits = null, bool onDisk = false, Action<IServiceCollection>? configure = null, bool withoutSocket = false)
+        GatewayLimits? limits = null, bool onDisk = false, Action<IServiceCollection>? configure = null, bool withoutSocket = false,
+        GatewaySettings? settings = null)
     {
         string? folder = onDisk ? Directory.CreateTempSubdirectory("chronik-gateway-").FullName : null;
         IDisk disk = onDisk ? new FileDisk() : new MemoryDisk();
@@ -59,7 +60,7 @@ internal sealed class GatewayHost : IAsyncDisposable
         var metrics = new GatewayMetrics();
         ActorSystem system = ActorSystem.Create("gateway-test");
         var node = new FakeNode(system, buffers, disk, folder ?? "/data");
-        var settings = new GatewaySettings { Limits = limits ?? new GatewayLimits() };
+        settings ??= new GatewaySettings { Limits = limits ?? new GatewayLimits() };
         var services = new GatewayServices(
             node, settings, buffers, system.Scheduler, metrics, log, TimeProvider.System);
         IActorRef connections = system.ActorOf(ConnectionsActor.Props(services), "connections");

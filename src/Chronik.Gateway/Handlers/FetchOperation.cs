@@ -10,10 +10,10 @@ namespace Chronik.Gateway.Handlers;
 
 /// <summary>
 /// One fetch until it is answered: reads what is there; waits while that is less than the client wants; is woken by a partition's high
-/// watermark or by the clock, and then reads again.
+/// watermark, by the confirmation that a follower may be read, or by the clock, and then reads again.
 /// </summary>
 /// <remarks>Runs on its connection's thread. Only <see cref="Wake"/> comes from elsewhere, and it only hands over.</remarks>
-internal sealed class FetchOperation(
+internal sealed partial class FetchOperation(
     GatewayServices services, FetchRequest body, Request request, List<FetchItem> items, FetchSession? session, bool isIncremental)
     : IFetchWaiter, IConnectionWork, IDisposable, IDeadLetterSuppression
 {
@@ -21,22 +21,22 @@ internal sealed class FetchOperation(
     private const short FirstVersionWithTopicIds = 13;
 
     private readonly List<Reading> _readings = new(items.Count);
-    private ICancelable? _timeout;
+    private readonly long _startedAt = services.Time.GetTimestamp();
+    private ICancelable? _timer;
+    private TimeSpan _timerDue;
     private int _woken;
     private int _bytes;
+    private int _unsettled; // Partitions of which it is not known yet how far they may be read.
+    private bool _follows; // Whether any partition is not led here.
     private bool _mustAnswer;
     private bool _isWaiting;
-    private bool _timeIsUp;
     private bool _over;
 
     /// <summary>Answers at once if there is enough, or if the client does not want to wait.</summary>
     public void Start()
     {
-        _timeIsUp = body.MaxWaitMs <= 0;
         if (TryAnswer()) return;
         request.Operation = this;
-        _timeout = services.Scheduler.ScheduleTellOnceCancelable(
-            TimeSpan.FromMilliseconds(body.MaxWaitMs), request.Connection.Actor, new TimeIsUp(this), ActorRefs.NoSender);
     }
 
     /// <inheritdoc/>
@@ -49,6 +49,7 @@ internal sealed class FetchOperation(
     public void Run()
     {
         if (_over) return;
+        Interlocked.Exchange(ref _woken, 0); // What comes from now on may not be seen below.
         StopWaiting();
         TryAnswer();
     }
@@ -60,11 +61,14 @@ internal sealed class FetchOperation(
     {
         _readings.Clear();
         _bytes = 0;
+        _unsettled = 0;
+        _follows = false;
         _mustAnswer = items.Count == 0;
-        foreach (FetchItem item in items) _readings.Add(ReadOrRefuse(item));
-        if (!_timeIsUp && !_mustAnswer && _bytes < body.MinBytes)
+        for (int i = 0; i < items.Count; i++) _readings.Add(ReadOrRefuse(i, items[i]));
+        TimeSpan left = Patience() - services.Time.GetElapsedTime(_startedAt);
+        if (left > TimeSpan.Zero)
         {
-            Wait();
+            Wait(left);
             return false;
         }
 
@@ -73,97 +77,35 @@ internal sealed class FetchOperation(
         return true;
     }
 
-    // What fails in one partition, such as a file that cannot be read, costs the others nothing.
-    private Reading ReadOrRefuse(FetchItem item)
+    // How long after its beginning the fetch is answered with what was found now. A confirmation that is under way is worth waiting for,
+    // whatever the client allows: it takes a round trip, and without it some partitions would never give anything.
+    private TimeSpan Patience()
     {
-        var data = new FetchResponse.PartitionData
-        {
-            PartitionIndex = item.Key.Partition,
-            HighWatermark = KafkaOffset.Unknown.Value,
-            Records = Records.Empty,
-            AbortedTransactions = body.IsolationLevel == ReadCommitted ? [] : null,
-        };
-        try
-        {
-            return Read(item, data);
-        }
-        catch (Exception e)
-        {
-            Log.HandlerFailed(services.Log, e, ApiKey.Fetch, request.Version);
-            services.Metrics.Error("handler");
-            return Refuse(item, data, e is IOException ? KafkaError.KafkaStorageError : KafkaError.UnknownServerError);
-        }
-    }
-
-    private Reading Read(FetchItem item, FetchResponse.PartitionData data)
-    {
-        (Partition? partition, KafkaError error) = request.Version >= FirstVersionWithTopicIds
-            ? services.Node.FindHere(item.Key.Id, item.Key.Partition)
-            : services.Node.FindHere(item.Key.Name, item.Key.Partition);
-        if (partition is null) return Refuse(item, data, error);
-        PartitionView view = partition.View;
-        error = view.CheckLeader(item.CurrentLeaderEpoch);
-        if (error != KafkaError.None) return Refuse(item, data, error);
-
-        data.HighWatermark = view.HighWatermark.Value;
-        data.LastStableOffset = view.LastStableOffset.Value;
-        data.LogStartOffset = view.LogStartOffset.Value;
-        bool diverges = item.LastFetchedEpoch >= 0 && Diverges(item, view, data, out error);
-        if (error == KafkaError.None && !diverges && (item.Offset < view.LogStartOffset || item.Offset > view.LogEndOffset))
-            error = KafkaError.OffsetOutOfRange;
-        if (error != KafkaError.None) return Refuse(item, data, error);
-        if (diverges) _mustAnswer = true;
-        else ReadRecords(item, view, data);
-        return new Reading(item, data, partition, view.HighWatermark) { Diverges = diverges };
-    }
-
-    // KIP-595: the client says which epoch its last record has. Where that epoch ended earlier here, its log is another branch.
-    private static bool Diverges(FetchItem item, PartitionView view, FetchResponse.PartitionData data, out KafkaError error)
-    {
-        (LeaderEpoch epoch, KafkaOffset end) =
-            view.Epochs.EndOffsetFor(new LeaderEpoch(item.LastFetchedEpoch), view.Epoch, view.LogEndOffset);
-        error = epoch == LeaderEpoch.Unknown ? KafkaError.OffsetOutOfRange : KafkaError.None;
-        if (error != KafkaError.None || (epoch.Value >= item.LastFetchedEpoch && end >= item.Offset)) return false;
-        data.DivergingEpoch = new() { Epoch = epoch.Value, EndOffset = end.Value };
-        return true;
-    }
-
-    // The first partition with data gives at least one whole batch, whatever the limits say, so that a client always gets on.
-    private void ReadRecords(FetchItem item, PartitionView view, FetchResponse.PartitionData data)
-    {
-        KafkaOffset limit = body.IsolationLevel == ReadCommitted ? view.LastStableOffset : view.HighWatermark;
-        bool isFirst = _bytes == 0;
-        int room = Math.Max(0, Math.Min(item.MaxBytes, Math.Min(body.MaxBytes, services.Limits.MaxFetchBytes) - _bytes));
-        if (item.Offset >= limit || (room == 0 && !isFirst)) return;
-        if (view.Log.Read(item.Offset, limit, room, atLeastOneBatch: isFirst) is not { } records) return;
-        data.Records = new SegmentRecords(records);
-        _bytes += records.Length;
-    }
-
-    private Reading Refuse(FetchItem item, FetchResponse.PartitionData data, KafkaError error)
-    {
-        _mustAnswer = true;
-        data.ErrorCode = (short)error;
-        var reading = new Reading(item, data, null, KafkaOffset.Unknown);
-        if (!PartitionLookup.HintsAtLeader(error)) return reading;
-        PartitionLocation? location = request.Version >= FirstVersionWithTopicIds
-            ? services.Node.Locate(item.Key.Id, item.Key.Partition)
-            : services.Node.Locate(item.Key.Name, item.Key.Partition);
-        if (location is null || services.Find(location.Leader, request.Connection) is not { } broker) return reading;
-        data.CurrentLeader = new() { LeaderId = broker.Id.Value, LeaderEpoch = location.Epoch.Value };
-        return reading with { Leader = broker };
+        TimeSpan asked = TimeSpan.FromMilliseconds(Math.Max(0, body.MaxWaitMs));
+        TimeSpan bound = services.Limits.FollowerFetchWait;
+        bool isEnough = _mustAnswer || _bytes >= body.MinBytes;
+        TimeSpan patience = isEnough ? TimeSpan.Zero : _follows && asked > bound ? bound : asked;
+        if (_unsettled == 0) return patience;
+        TimeSpan grace = (_mustAnswer || _bytes > 0) && services.Limits.FollowerFetchGrace < bound ? services.Limits.FollowerFetchGrace : bound;
+        return grace > patience ? grace : patience;
     }
 
     // Asks to be woken when a partition has more than was just seen; where it has that by now, the wake-up comes at once.
-    private void Wait()
+    private void Wait(TimeSpan left)
     {
         _isWaiting = true;
-        Volatile.Write(ref _woken, 0);
         foreach (Reading reading in _readings)
         {
             reading.Data.Records?.Dispose();
             reading.Partition?.Waiters.Add(this, reading.HighWatermark);
         }
+
+        TimeSpan due = services.Time.GetElapsedTime(_startedAt) + left;
+        if (_timer is not null && _timerDue <= due) return;
+        _timer?.Cancel();
+        _timerDue = due;
+        _timer = services.Scheduler.ScheduleTellOnceCancelable(
+            TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)), request.Connection.Actor, new TimeIsUp(this), ActorRefs.NoSender);
     }
 
     private void StopWaiting()
@@ -177,8 +119,8 @@ internal sealed class FetchOperation(
     {
         _over = true;
         StopWaiting();
-        _timeout?.Cancel();
-        _timeout = null;
+        _timer?.Cancel();
+        _timer = null;
         request.Operation = null;
     }
 
@@ -205,10 +147,11 @@ internal sealed class FetchOperation(
     // Inside a session a partition is left out while there is nothing new to tell about it.
     private bool IsNews(Reading reading)
     {
+        if (reading.IsUnsettled) return false;
         FetchItem item = reading.Item;
         FetchResponse.PartitionData data = reading.Data;
         bool hasRecords = data.Records is { Length: > 0 };
-        bool isNews = hasRecords || data.ErrorCode != 0 || reading.Diverges
+        bool isNews = hasRecords || data.ErrorCode != 0 || reading.Diverges || data.PreferredReadReplica >= 0
             || data.HighWatermark != item.ToldHighWatermark.Value || data.LogStartOffset != item.ToldLogStart.Value;
         if (data.ErrorCode == 0)
         {
@@ -220,8 +163,9 @@ internal sealed class FetchOperation(
         return isNews;
     }
 
-    private static void Add(FetchResponse response, Reading reading)
+    private void Add(FetchResponse response, Reading reading)
     {
+        if (reading.FollowsBy is { } policy) services.Metrics.FollowerRead(policy);
         FetchKey key = reading.Item.Key;
         List<FetchResponse.FetchableTopicResponse> topics = response.Responses;
         if (topics.Count == 0 || topics[^1].TopicId != key.Id.Value || topics[^1].Topic != key.Name)
@@ -245,6 +189,12 @@ internal sealed class FetchOperation(
         /// <summary>Whether the client's log is another branch.</summary>
         public bool Diverges { get; init; }
 
+        /// <summary>Whether nobody has confirmed how far a follower may be read: nothing is said about the partition.</summary>
+        public bool IsUnsettled { get; init; }
+
+        /// <summary>The policy by which a replica that does not lead was read; null when it leads.</summary>
+        public FollowerReadPolicy? FollowsBy { get; init; }
+
         /// <summary>The leader that the client is told of, as it asked the wrong node; null when nobody is known to lead.</summary>
         public BrokerAddress? Leader { get; init; }
     }
@@ -253,7 +203,7 @@ internal sealed class FetchOperation(
     {
         public void Run()
         {
-            operation._timeIsUp = true;
+            operation._timer = null;
             operation.Run();
         }
     }

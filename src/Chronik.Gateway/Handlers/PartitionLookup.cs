@@ -40,9 +40,17 @@ internal static class PartitionLookup
     /// <param name="currentLeaderEpoch">The epoch the client believes in; -1 for none.</param>
     public static KafkaError CheckLeader(this PartitionView view, int currentLeaderEpoch)
     {
+        KafkaError error = view.CheckEpoch(currentLeaderEpoch);
+        return error != KafkaError.None || view.IsLeader ? error : KafkaError.NotLeaderOrFollower;
+    }
+
+    /// <summary>Whether the client's idea of the epoch is the right one, whoever leads.</summary>
+    /// <param name="view">What the partition shows.</param>
+    /// <param name="currentLeaderEpoch">The epoch the client believes in; -1 for none.</param>
+    public static KafkaError CheckEpoch(this PartitionView view, int currentLeaderEpoch)
+    {
         if (currentLeaderEpoch >= 0 && currentLeaderEpoch < view.Epoch.Value) return KafkaError.FencedLeaderEpoch;
-        if (currentLeaderEpoch > view.Epoch.Value) return KafkaError.UnknownLeaderEpoch;
-        return view.IsLeader ? KafkaError.None : KafkaError.NotLeaderOrFollower;
+        return currentLeaderEpoch > view.Epoch.Value ? KafkaError.UnknownLeaderEpoch : KafkaError.None;
     }
 
     private static bool Exists(TopicImage? topic, int index) => topic is not null && (uint)index < (uint)topic.Partitions.Length;

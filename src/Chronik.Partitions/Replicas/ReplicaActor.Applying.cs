@@ -50,7 +50,6 @@ internal sealed partial class ReplicaActor
         _appliedNext = _effects.Committed[^1].NextOffset;
         Invariant.Require(_log.NextOffset >= _appliedNext);
         _core.Applied(through);
-        _held.ReleaseThrough(through);
         CountProducers();
         if (_ledTerm is not null) _node.Meters.Committed(batches, batchBytes, batches == 0 ? 0 : _log.NextOffset.Value - before.Value);
         _partition.Publish(View());

@@ -96,6 +96,7 @@ internal sealed partial class ReplicaActor
         bool served = _leads;
         _leads = false;
         _lease.End();
+        _partition.ForgetEnds();
         StopSending();
         _partition.Publish(View());
         RefusePending(KafkaError.NotLeaderOrFollower, "this node leads the partition no longer");
@@ -122,6 +123,12 @@ internal sealed partial class ReplicaActor
         long ago = _core.ContactTicks;
         if (ago < 0 || !_core.HasQuorumContact || ago >= Math.Min(TicksRemembered, _ticks)) return;
         _lease.Extend(_tickTimes[(_ticks - ago) % TicksRemembered] + _node.Ticker.LeaseTimestamps);
+    }
+
+    private void Acknowledged(NodeId follower)
+    {
+        _lag.Confirmed(_core, follower);
+        if (_core.TryGetProgress(follower, out PeerProgress progress)) _partition.SetEnd(follower, progress.NextOffset);
     }
 
     private KafkaError Change(Membership target)

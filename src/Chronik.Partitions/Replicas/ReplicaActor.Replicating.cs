@@ -32,7 +32,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
             // The disk is about to forget the log up to the snapshot: nothing follows before it has.
             if (peer.Message.Kind == MessageKind.Append && _receiving is { IsInstalling: true }) return;
             Step(RaftInput.Receive(peer.Message));
-            if (_ledTerm is not null && peer.Message.Kind == MessageKind.AppendReply) _lag.Confirmed(_core, peer.Message.From);
+            if (_ledTerm is not null && peer.Message.Kind == MessageKind.AppendReply) Acknowledged(peer.Message.From);
         }
         finally
         {

@@ -25,7 +25,8 @@ namespace Chronik.Partitions.Replicas;
 ///   partitions - ApplyRetention,       |          |-- ReplicaRecovered, ReplicaDamaged ---> partitions
 ///                TopicConfigChanged -->|          |-- creates snapshot-{n}, which sends its state to a member far behind
 ///   controller - ChangeMembers ------->|          |
-///   readers ---- LogDamaged ---------->|          |
+///   readers ---- ConfirmRead,          |          |-- creates read-index, which gathers reads and asks for
+///                LogDamaged ---------->|          |   one confirmation after the other (AskReadIndex)
 /// </code>
 /// Survives a restart: hard state and entries (WAL), committed batches (segments), members, epochs and producers (checkpoint and WAL). An
 /// exception stops this replica, shows why in its view, and touches no other.
@@ -212,6 +213,18 @@ internal sealed partial class ReplicaActor : UntypedActor
             case LogDamaged damaged:
                 Fail(new StorageException(damaged.Reason) { IsDamage = true });
                 break;
+            case ConfirmRead read:
+                Confirm(read);
+                break;
+            case AskReadIndex ask:
+                Step(RaftInput.ReadIndex(ask.Round));
+                break;
+            case ReadIndexIdle idle:
+                EndReadIndex(idle);
+                break;
+            case Terminated ended when ended.ActorRef.Equals(_readIndex):
+                _readIndex = null;
+                break;
             case ReplicaRemoved:
                 _stopError = KafkaError.UnknownTopicOrPartition;
                 Context.Stop(_self);
@@ -233,8 +246,12 @@ internal sealed partial class ReplicaActor : UntypedActor
         foreach (LogEntry entry in _effects.Append) _held.Add(entry.Index, entry.Payload);
         if (_effects.HasWrite) Write();
         _lastWrite = _effects.WriteNumber;
+        // A leader shows what is committed before the others hear that it is: whoever has read it from them finds it here, too.
+        bool appliesFirst = _ledTerm is not null;
+        if (appliesFirst && _effects.Committed.Count > 0) Apply();
         SendAll();
-        if (_effects.Committed.Count > 0) Apply();
+        if (!appliesFirst && _effects.Committed.Count > 0) Apply();
+        if (_effects.Committed.Count > 0) _held.ReleaseThrough(_core.AppliedIndex); // What was sent may have been of these.
         if (_effects.SnapshotsNeeded.Count > 0) StartSending();
         if (_effects.MembershipChanged) RegisterMembers();
         if (_effects.Recovered)
@@ -246,6 +263,7 @@ internal sealed partial class ReplicaActor : UntypedActor
         if (_effects.AwakeChanged) FallAsleepOrWake();
         NoticeLeadership();
         StopWaiting();
+        AnswerReads();
         _effects.Clear(); // An idle partition holds on to nothing.
         return accepted;
     }

@@ -37,6 +37,8 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
                 AdvertisedHost = advertised?.Host,
                 AdvertisedPort = advertised?.Port,
                 Rack = rack.Length > 0 ? rack : null,
+                FollowerReads = FollowerReads(),
+                Forward = Switch("chronik.gateway.forward"),
                 Limits = Gateway(),
             },
             Storage = new StorageOptions
@@ -52,6 +54,7 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
             {
                 PartitionInflightBytes = Size("chronik.limits.partition-inflight-bytes", MiB),
                 PartitionProducers = Int("chronik.limits.partition-producers", 1, int.MaxValue),
+                ReadIndexTimeout = Duration("chronik.follower-read.read-index-timeout"),
                 ProducerExpiration = Duration("chronik.producer-expiration", "producer.id.expiration.ms"),
                 RetentionCheckInterval = Duration("chronik.retention-check-interval"),
                 SnapshotRate = Size("chronik.snapshot.rate", 0),
@@ -121,9 +124,23 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
         MaxInFlightRequestsPerConnection = Int("chronik.gateway.max-in-flight-requests-per-connection", 1, int.MaxValue),
         MaxIdle = Duration("chronik.gateway.max-idle", "connections.max.idle.ms"),
         MaxFetchBytes = (int)Size("chronik.gateway.max-fetch-bytes", KiB, int.MaxValue, "fetch.max.bytes"),
+        FollowerFetchWait = Duration("chronik.follower-read.max-wait"),
         FetchSessions = Int("chronik.gateway.fetch-sessions", 0, int.MaxValue, "max.incremental.fetch.session.cache.slots"),
         AdminTimeout = Duration("chronik.gateway.admin-timeout"),
     };
+
+    private FollowerReadPolicy FollowerReads()
+    {
+        const string Key = "chronik.follower-read.policy";
+        FollowerReadPolicy policy = Text(Key) switch
+        {
+            "safe" => FollowerReadPolicy.Safe,
+            "unsafe" => FollowerReadPolicy.Unsafe,
+            "none" => FollowerReadPolicy.None,
+            _ => throw Wrong(Key, "is safe, unsafe or none"),
+        };
+        return Switch("chronik.follower-read.enabled") ? policy : FollowerReadPolicy.None;
+    }
 
     private GroupLimits Groups()
     {
@@ -256,6 +273,13 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
 
         return text;
     }
+
+    private bool Switch(string key) => layers.Get(key).Text switch
+    {
+        "true" or "on" or "yes" => true,
+        "false" or "off" or "no" => false,
+        _ => throw Wrong(key, "is true or false"),
+    };
 
     private int Int(string key, int min, int max, params string[] kafkaNames)
     {
