@@ -87,6 +87,12 @@ public sealed record GatewayLimits
     public TimeSpan FollowerFetchGrace { get; init; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>
+    /// How long a leader that requests are passed on to may take to be connected to, and to answer beyond what the client lets it wait;
+    /// then it counts as lost. One whose node is silent does sooner. Fixed.
+    /// </summary>
+    public TimeSpan ForwardPatience { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
     /// Fetch sessions (KIP-227) that the node remembers; without one a client is served all the same, with larger requests. Key:
     /// <c>fetch-sessions</c>.
     /// </summary>

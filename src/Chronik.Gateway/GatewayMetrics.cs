@@ -23,6 +23,7 @@ public sealed class GatewayMetrics : IDisposable
     private readonly Histogram<double> _latency;
     private readonly KeyValuePair<string, object?>[] _apiTags;
     private readonly Counter<long> _followerReads;
+    private readonly Counter<long> _forwarded;
     private long _connections;
 
     /// <summary>Makes the instruments.</summary>
@@ -36,6 +37,8 @@ public sealed class GatewayMetrics : IDisposable
             "chronik.gateway.latency", "From the last byte of a request to the last byte of its response, by API.");
         _followerReads = _meter.CreateCounter<long>(
             "chronik.follower.reads", "{read}", "Partitions in fetches answered by a replica that does not lead, by policy.");
+        _forwarded = _meter.CreateCounter<long>(
+            "chronik.gateway.forwarded", "{request}", "Requests, or parts of them, passed on to the leader of their partitions, by API.");
         _meter.CreateObservableUpDownCounter("chronik.gateway.connections", () => Connections, "{connection}", "Open connections.");
         _apiTags = new KeyValuePair<string, object?>[ApiCatalog.All.Max(api => (int)api.Key) + 1];
         foreach (ApiInfo api in ApiCatalog.All) _apiTags[(int)api.Key] = new KeyValuePair<string, object?>("api", api.Name);
@@ -66,6 +69,8 @@ public sealed class GatewayMetrics : IDisposable
     }
 
     internal void FollowerRead(FollowerReadPolicy policy) => _followerReads.Add(1, PolicyTags[(int)policy]);
+
+    internal void Forwarded(ApiKey api) => _forwarded.Add(1, _apiTags[(int)api]);
 
     internal void Error(string reason) => _errors.Add(1, new KeyValuePair<string, object?>("reason", reason));
 }

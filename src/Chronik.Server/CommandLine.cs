@@ -48,7 +48,10 @@ internal static class CommandLine
 
     /// <summary>Reads the options of a run; null when all that is asked for is a text, which is then returned.</summary>
     /// <exception cref="ChronikStartException">An option or a value is wrong.</exception>
-    public static ChronikOptions? Parse(string[] args, out string text)
+    public static ChronikOptions? Parse(string[] args, out string text) => Parse(args, Environment.GetEnvironmentVariable, out text);
+
+    /// <summary>The same with an environment of the caller's.</summary>
+    public static ChronikOptions? Parse(string[] args, Func<string, string?> environment, out string text)
     {
         text = string.Empty;
         if (args.Contains("--help") || args.Contains("-h"))
@@ -70,7 +73,7 @@ internal static class CommandLine
             layers.AddFile(file);
         }
 
-        AddEnvironment(layers);
+        AddEnvironment(layers, environment);
         foreach (var (_, pair) in given.Where(g => g.Option == "--set"))
         {
             var equals = pair.IndexOf('=', StringComparison.Ordinal);
@@ -113,11 +116,11 @@ internal static class CommandLine
     }
 
     /// <summary>What the environment says wins over files and loses to the command line.</summary>
-    private static void AddEnvironment(ConfigurationLayers layers)
+    private static void AddEnvironment(ConfigurationLayers layers, Func<string, string?> environment)
     {
         foreach (var (variable, key) in Variables)
         {
-            if (Environment.GetEnvironmentVariable(variable)?.Trim() is { Length: > 0 } value)
+            if (environment(variable)?.Trim() is { Length: > 0 } value)
             {
                 var isMilliseconds = variable.EndsWith("_MS", StringComparison.Ordinal) && value.All(char.IsAsciiDigit);
                 layers.AddOption(variable, key, isMilliseconds ? value + " ms" : value);

@@ -24,6 +24,7 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
     private readonly NodeStorage _storage;
     private readonly ActorSystem _system;
     private MetadataImage _image = MetadataImage.Empty;
+    private TopicId? _nextTopicId;
 
     public FakeNode(ActorSystem system, BufferPool buffers, IDisk disk, string folder)
     {
@@ -123,6 +124,15 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
 
     public Task<IActorRef> ActorOfAsync(Props props, string name) => Task.FromResult(_system.ActorOf(props, name));
 
+    /// <summary>Makes a topic whose id another node has chosen.</summary>
+    public TopicImage CreateTopic(string name, Guid id)
+    {
+        _nextTopicId = new TopicId(id);
+        TopicImage topic = CreateTopic(name);
+        _nextTopicId = null;
+        return topic;
+    }
+
     public TopicImage CreateTopic(string name, int partitions = 1, params KeyValuePair<string, string?>[] configs)
     {
         var result =
@@ -180,7 +190,7 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
             {
                 Self = Id,
                 Settings = Settings,
-                NewTopicId = () => new TopicId(Guid.NewGuid()),
+                NewTopicId = () => _nextTopicId ?? new TopicId(Guid.NewGuid()),
             };
             Decision decision = MetadataMachine.Decide(_image, command, context);
             foreach (MetadataRecord record in decision.Records) _image = _image.Apply(record);

@@ -47,6 +47,40 @@ public sealed class OptionsTests : IDisposable
     }
 
     [Fact]
+    public void What_followers_show_is_a_policy_that_can_be_switched_off()
+    {
+        Assert.Equal((FollowerReadPolicy.Safe, false), (Parse().Gateway.FollowerReads, Parse().Gateway.Forward));
+        Assert.Equal(FollowerReadPolicy.Unsafe, Parse("--set", "chronik.follower-read.policy=unsafe").Gateway.FollowerReads);
+        Assert.Equal(FollowerReadPolicy.None, Parse("--set", "chronik.follower-read.policy=none").Gateway.FollowerReads);
+        Assert.Equal(FollowerReadPolicy.None, Parse("--set", "chronik.follower-read.enabled=false").Gateway.FollowerReads);
+        Assert.True(Parse("--set", "chronik.gateway.forward=on").Gateway.Forward);
+        Assert.Contains(
+            "chronik.follower-read.policy = fast: is safe, unsafe or none", Refused("--set", "chronik.follower-read.policy=fast"));
+        Assert.Contains(
+            "chronik.follower-read.enabled = maybe: is true or false", Refused("--set", "chronik.follower-read.enabled=maybe"));
+    }
+
+    [Fact]
+    public void The_environment_says_what_followers_show_unless_the_command_line_does()
+    {
+        Dictionary<string, string> variables = new()
+        {
+            ["CHRONIK_FOLLOWER_READ_POLICY"] = "unsafe",
+            ["CHRONIK_FETCH_FROM_FOLLOWERS"] = "true",
+            ["CHRONIK_FETCH_FOLLOWER_MAX_WAIT_MS"] = "1500",
+            ["CHRONIK_READ_INDEX_TIMEOUT"] = "2s",
+        };
+        ChronikOptions In(params string[] args) => CommandLine.Parse(args, name => variables.GetValueOrDefault(name), out _)!;
+        Assert.Equal(FollowerReadPolicy.Unsafe, In().Gateway.FollowerReads);
+        Assert.Equal(TimeSpan.FromMilliseconds(1500), In().Gateway.Limits.FollowerFetchWait);
+        Assert.Equal(TimeSpan.FromSeconds(2), In().Partitions.ReadIndexTimeout);
+        Assert.Equal(FollowerReadPolicy.None, In("--set", "chronik.follower-read.policy=none").Gateway.FollowerReads);
+        variables["CHRONIK_FOLLOWER_READ_POLICY"] = "fast";
+        var message = Assert.Throws<ChronikStartException>(() => In()).Message;
+        Assert.Contains("CHRONIK_FOLLOWER_READ_POLICY: chronik.follower-read.policy = fast: is safe, unsafe or none", message);
+    }
+
+    [Fact]
     public void A_broker_is_alone_unless_it_is_told_where_others_reach_it()
     {
         Assert.Null(Parse().Cluster);

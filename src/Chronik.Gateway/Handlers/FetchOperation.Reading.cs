@@ -37,7 +37,7 @@ internal sealed partial class FetchOperation
         {
             Log.HandlerFailed(services.Log, e, ApiKey.Fetch, request.Version);
             services.Metrics.Error("handler");
-            return Refuse(item, data, e is IOException ? KafkaError.KafkaStorageError : KafkaError.UnknownServerError);
+            return Refuse(place, item, data, e is IOException ? KafkaError.KafkaStorageError : KafkaError.UnknownServerError);
         }
     }
 
@@ -46,14 +46,15 @@ internal sealed partial class FetchOperation
         (Partition? partition, KafkaError error) = request.Version >= FirstVersionWithTopicIds
             ? services.Node.FindHere(item.Key.Id, item.Key.Partition)
             : services.Node.FindHere(item.Key.Name, item.Key.Partition);
-        if (partition is null) return Refuse(item, data, error);
+        if (partition is null) return Refuse(place, item, data, error);
         bool? isConfirmed = IsConfirmed(place, partition); // Before the view is looked at: then that holds what was confirmed.
         PartitionView view = partition.View;
         error = MayFollow ? view.CheckEpoch(item.CurrentLeaderEpoch) : view.CheckLeader(item.CurrentLeaderEpoch);
-        if (error != KafkaError.None) return Refuse(item, data, error);
+        if (error != KafkaError.None) return Refuse(place, item, data, error);
         if (view.IsLeader)
         {
-            if (PreferredReplica(item, partition, view) is { IsSome: true } preferred) return SendTo(preferred, item, data, partition, view);
+            NodeId preferred = PreferredReplica(item, partition, view);
+            if (preferred.IsSome) return SendTo(preferred, item, data, partition, view);
         }
         else
         {
@@ -66,7 +67,7 @@ internal sealed partial class FetchOperation
         bool diverges = (view.IsLeader || item.Offset <= view.HighWatermark) && item.LastFetchedEpoch >= 0
             && Diverges(item, view, data, out error);
         if (error == KafkaError.None && !diverges) error = CheckRange(item.Offset, view);
-        if (error != KafkaError.None) return Refuse(item, data, error);
+        if (error != KafkaError.None) return Refuse(place, item, data, error);
         if (diverges) _mustAnswer = true;
         else ReadRecords(item, view, data);
         return new Reading(item, data, partition, view.HighWatermark)
@@ -165,15 +166,16 @@ internal sealed partial class FetchOperation
         return new Reading(item, data, partition, view.HighWatermark);
     }
 
-    private Reading Refuse(FetchItem item, FetchResponse.PartitionData data, KafkaError error)
+    private Reading Refuse(int place, FetchItem item, FetchResponse.PartitionData data, KafkaError error)
     {
+        PartitionLocation? location = !PartitionLookup.HintsAtLeader(error) ? null
+            : request.Version >= FirstVersionWithTopicIds ? services.Node.Locate(item.Key.Id, item.Key.Partition)
+            : services.Node.Locate(item.Key.Name, item.Key.Partition);
+        if (error == KafkaError.NotLeaderOrFollower && location is not null
+            && ReadRemotely(place, item, data, location.Leader) is { } remote) return remote;
         _mustAnswer = true;
         data.ErrorCode = (short)error;
         var reading = new Reading(item, data, null, KafkaOffset.Unknown);
-        if (!PartitionLookup.HintsAtLeader(error)) return reading;
-        PartitionLocation? location = request.Version >= FirstVersionWithTopicIds
-            ? services.Node.Locate(item.Key.Id, item.Key.Partition)
-            : services.Node.Locate(item.Key.Name, item.Key.Partition);
         if (location is null || services.Find(location.Leader, request.Connection) is not { } broker) return reading;
         data.CurrentLeader = new() { LeaderId = broker.Id.Value, LeaderEpoch = location.Epoch.Value };
         return reading with { Leader = broker };

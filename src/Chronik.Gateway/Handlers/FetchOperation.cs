@@ -3,7 +3,6 @@ using Akka.Event;
 using Chronik.Gateway.Network;
 using Chronik.Model;
 using Chronik.Partitions;
-using Chronik.Protocol;
 using Chronik.Protocol.Messages;
 
 namespace Chronik.Gateway.Handlers;
@@ -63,8 +62,18 @@ internal sealed partial class FetchOperation(
         _bytes = 0;
         _unsettled = 0;
         _follows = false;
+        _pendingRemotes = 0;
         _mustAnswer = items.Count == 0;
+        CountRemotes();
         for (int i = 0; i < items.Count; i++) _readings.Add(ReadOrRefuse(i, items[i]));
+        Forward();
+        if (_pendingRemotes > 0)
+        {
+            // Whatever becomes of it, the link says so.
+            foreach (Reading reading in _readings) reading.Data.Records?.Dispose();
+            return false;
+        }
+
         TimeSpan left = Patience() - services.Time.GetElapsedTime(_startedAt);
         if (left > TimeSpan.Zero)
         {
@@ -86,7 +95,8 @@ internal sealed partial class FetchOperation(
         bool isEnough = _mustAnswer || _bytes >= body.MinBytes;
         TimeSpan patience = isEnough ? TimeSpan.Zero : _follows && asked > bound ? bound : asked;
         if (_unsettled == 0) return patience;
-        TimeSpan grace = (_mustAnswer || _bytes > 0) && services.Limits.FollowerFetchGrace < bound ? services.Limits.FollowerFetchGrace : bound;
+        TimeSpan grace = services.Limits.FollowerFetchGrace;
+        if ((!_mustAnswer && _bytes == 0) || grace > bound) grace = bound;
         return grace > patience ? grace : patience;
     }
 
@@ -104,8 +114,9 @@ internal sealed partial class FetchOperation(
         if (_timer is not null && _timerDue <= due) return;
         _timer?.Cancel();
         _timerDue = due;
+        TimeSpan later = TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds));
         _timer = services.Scheduler.ScheduleTellOnceCancelable(
-            TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)), request.Connection.Actor, new TimeIsUp(this), ActorRefs.NoSender);
+            later, request.Connection.Actor, new TimeIsUp(this), ActorRefs.NoSender);
     }
 
     private void StopWaiting()

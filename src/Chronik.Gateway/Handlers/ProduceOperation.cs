@@ -17,7 +17,8 @@ namespace Chronik.Gateway.Handlers;
 /// <see cref="Appended"/> is called on the partitions' threads and only notes the result; the response is made on the connection's
 /// thread. The frame is held until the last answer, because the batches lie in it.
 /// </remarks>
-internal sealed class ProduceOperation(GatewayServices services, ProduceRequest body, Request request) : IAppendSink, IResponseSource
+internal sealed partial class ProduceOperation(GatewayServices services, ProduceRequest body, Request request)
+    : IAppendSink, IResponseSource
 {
     private const short FirstVersionWithTopicIds = 13;
     private const short FirstVersionWithZstd = 7;
@@ -43,6 +44,8 @@ internal sealed class ProduceOperation(GatewayServices services, ProduceRequest 
                 slot++;
             }
         }
+
+        Forward();
 
         // The one that the constructor counted, so that the request cannot be complete before all batches are on their way.
         Arrived();
@@ -111,6 +114,7 @@ internal sealed class ProduceOperation(GatewayServices services, ProduceRequest 
         (Partition? partition, KafkaError error) = request.Version >= FirstVersionWithTopicIds
             ? services.Node.FindHere(new TopicId(topic.TopicId), data.Index)
             : services.Node.FindHere(topic.Name, data.Index);
+        if (_forwards && (error is KafkaError.None or KafkaError.NotLeaderOrFollower) && AddToForward(slot, topic, data, partition)) return;
         if (partition is null)
         {
             state.Refuse(error, null);
@@ -224,6 +228,19 @@ internal sealed class ProduceOperation(GatewayServices services, ProduceRequest 
         public AppendResult Result { get; set; }
 
         public int BadRecord { get; private set; } = -1;
+
+        /// <summary>The leader has it, and answers nothing.</summary>
+        public void Accept() =>
+            Result = new AppendResult(KafkaError.None, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, null);
+
+        /// <summary>What the leader said.</summary>
+        public void Repeat(ProduceResponse.PartitionProduceResponse said)
+        {
+            if (said.RecordErrors is [{ } bad, ..]) BadRecord = bad.BatchIndex;
+            Result = new AppendResult(
+                (KafkaError)said.ErrorCode, new KafkaOffset(said.BaseOffset), said.LogAppendTimeMs, new KafkaOffset(said.LogStartOffset),
+                said.ErrorMessage);
+        }
 
         public void Refuse(KafkaError error, string? message, int badRecord = -1)
         {

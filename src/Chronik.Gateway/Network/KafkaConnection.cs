@@ -4,6 +4,7 @@ using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
 using Akka.Actor;
+using Chronik.Gateway.Forwarding;
 using Chronik.Model;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -33,6 +34,7 @@ internal sealed class KafkaConnection
     private readonly TaskCompletionSource<IActorRef> _actor = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _closing = new();
+    private Forwarder? _forwarder;
     private PooledBuffer? _body;
     private MemoryLease _lease;
     private volatile bool _waitsForRoom;
@@ -66,6 +68,9 @@ internal sealed class KafkaConnection
     /// <summary>The bound on unanswered requests.</summary>
     public InFlightGate Gate { get; }
 
+    /// <summary>Passes on what other nodes lead; made when it is first needed. For the connection actor's thread.</summary>
+    public Forwarder Forwarder => _forwarder ??= new Forwarder(Services, this);
+
     /// <summary>The client's address.</summary>
     public EndPoint? Remote => _context.RemoteEndPoint;
 
@@ -92,7 +97,11 @@ internal sealed class KafkaConnection
     public void Attach(IActorRef actor) => _actor.TrySetResult(actor);
 
     /// <summary>The actor is gone and touches neither socket nor buffers any more.</summary>
-    public void Finish() => _finished.TrySetResult();
+    public void Finish()
+    {
+        _forwarder?.Dispose();
+        _finished.TrySetResult();
+    }
 
     /// <summary>The connection's actor, or nobody while there is none.</summary>
     public IActorRef Actor => _actor.Task.IsCompletedSuccessfully ? _actor.Task.Result : ActorRefs.Nobody;

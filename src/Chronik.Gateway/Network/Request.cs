@@ -53,6 +53,7 @@ internal sealed class Request : IDeadLetterSuppression
     private int _state;
     private AnswerLease? _decoded;
     private AnswerLease? _encoded;
+    private List<AnswerLease>? _received;
 
     /// <summary>Takes over the reader's reference to the frame.</summary>
     public Request(KafkaConnection connection, PooledBuffer frame, MemoryLease lease, int size)
@@ -195,6 +196,15 @@ internal sealed class Request : IDeadLetterSuppression
         _encoded = Count(bytes, waitsForClient: true);
     }
 
+    /// <summary>
+    /// Counts what other nodes answered, until this request's own answer has left. On the connection's thread.
+    /// </summary>
+    /// <exception cref="NoRoomException">It is large, and the memory for such is in use.</exception>
+    public void CountAnswer(int bytes)
+    {
+        if (Count(bytes, waitsForClient: true) is { } lease) (_received ??= []).Add(lease);
+    }
+
     /// <summary>The response has left, or never will.</summary>
     public void Release()
     {
@@ -211,8 +221,10 @@ internal sealed class Request : IDeadLetterSuppression
     {
         if (_decoded is not null) Connection.Services.AnswerMemory.Give(_decoded);
         if (_encoded is not null) Connection.Services.AnswerMemory.Give(_encoded);
+        foreach (AnswerLease received in _received ?? []) Connection.Services.AnswerMemory.Give(received);
         _decoded = null;
         _encoded = null;
+        _received = null;
     }
 
     /// <summary>Counts the answered request.</summary>

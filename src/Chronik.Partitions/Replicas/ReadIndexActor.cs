@@ -24,7 +24,8 @@ internal sealed class ReadIndexActor : UntypedActor, IWithTimers
     private static readonly int[] BackoffMs = [1, 2, 5, 10];
     private static readonly TimeSpan IdleAfter = TimeSpan.FromMinutes(1);
 
-    private readonly NodeContext _node;
+    private readonly TimeSpan _timeout;
+    private readonly PartitionMeters _meters;
     private List<ConfirmRead> _waiting = [];
     private List<ConfirmRead> _asked = [];
     private ulong _round;
@@ -33,9 +34,10 @@ internal sealed class ReadIndexActor : UntypedActor, IWithTimers
     private long _received;
     private long _receivedBefore;
 
-    public ReadIndexActor(NodeContext node)
+    public ReadIndexActor(TimeSpan timeout, PartitionMeters meters)
     {
-        _node = node;
+        _timeout = timeout;
+        _meters = meters;
         _round = (ulong)Stopwatch.GetTimestamp(); // An answer to a predecessor's question is none to one of this actor's.
     }
 
@@ -56,7 +58,7 @@ internal sealed class ReadIndexActor : UntypedActor, IWithTimers
         {
             case ConfirmRead read:
                 _received++;
-                if (_waiting.Count + _asked.Count == 0) ExpireAfter(_node.Limits.ReadIndexTimeout);
+                if (_waiting.Count + _asked.Count == 0) ExpireAfter(_timeout);
                 _waiting.Add(read);
                 if (!_underWay) Begin();
                 break;
@@ -82,7 +84,7 @@ internal sealed class ReadIndexActor : UntypedActor, IWithTimers
         if (!_underWay) return;
         (_asked, _waiting) = (_waiting, _asked);
         _round++;
-        _node.Meters.ReadRound();
+        _meters.ReadRound();
         Context.Parent.Tell(new AskReadIndex(_round), Self);
     }
 
@@ -102,7 +104,7 @@ internal sealed class ReadIndexActor : UntypedActor, IWithTimers
         _failures = 0;
         foreach (ConfirmRead read in _asked)
         {
-            _node.Meters.ReadConfirmed(read.AskedAt);
+            _meters.ReadConfirmed(read.AskedAt);
             read.Reader.Confirmed(true);
         }
 
@@ -113,21 +115,20 @@ internal sealed class ReadIndexActor : UntypedActor, IWithTimers
     /// <summary>The oldest read has waited as long as it may; those that follow it soon are looked at again.</summary>
     private void EndTheLate()
     {
-        TimeSpan limit = _node.Limits.ReadIndexTimeout;
-        EndTheLate(_asked, limit);
-        EndTheLate(_waiting, limit);
+        EndTheLate(_asked);
+        EndTheLate(_waiting);
         if (_asked.Count + _waiting.Count == 0) return;
         long oldest = Math.Min(Oldest(_asked), Oldest(_waiting));
-        TimeSpan left = limit - Stopwatch.GetElapsedTime(oldest);
+        TimeSpan left = _timeout - Stopwatch.GetElapsedTime(oldest);
         ExpireAfter(left > TimeSpan.Zero ? left : TimeSpan.FromMilliseconds(1));
     }
 
-    private void EndTheLate(List<ConfirmRead> reads, TimeSpan limit)
+    private void EndTheLate(List<ConfirmRead> reads)
     {
         int late = 0;
-        while (late < reads.Count && Stopwatch.GetElapsedTime(reads[late].AskedAt) >= limit)
+        while (late < reads.Count && Stopwatch.GetElapsedTime(reads[late].AskedAt) >= _timeout)
         {
-            _node.Meters.ReadTimedOut();
+            _meters.ReadTimedOut();
             reads[late++].Reader.Confirmed(false);
         }
 

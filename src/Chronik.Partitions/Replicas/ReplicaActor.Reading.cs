@@ -15,7 +15,8 @@ internal sealed partial class ReplicaActor
     {
         if (_readIndex is null)
         {
-            _readIndex = Context.Watch(Context.ActorOf(Props.Create(() => new ReadIndexActor(_node)), $"read-index-{++_readIndexes}"));
+            Props props = Props.Create(() => new ReadIndexActor(_node.Limits.ReadIndexTimeout, _node.Meters));
+            _readIndex = Context.Watch(Context.ActorOf(props, $"read-index-{++_readIndexes}"));
             _readsPassedOn = 0;
         }
 

@@ -95,6 +95,13 @@ internal sealed class Reader(ClusterClient client, string topic, Func<int, long>
                 continue;
             }
 
+            if (data.HighWatermark < 0 && data.Records is not { Length: > 0 })
+            {
+                // A replica that nobody could tell how far it may be read: it says nothing, and another may know more.
+                _leaders.Remove(partition);
+                continue;
+            }
+
             if (data.HighWatermark < acknowledged[partition])
             {
                 long before = acknowledged[partition];
