@@ -9,12 +9,13 @@ public sealed partial class NodeStorage
     private readonly object _workLock = new();
     private List<CheckpointJob> _checkpoints = [];
     private List<DeletionJob> _deletions = [];
+    private List<CarryOverJob> _carryOvers = [];
     private bool _workQueued;
     private bool _stopping;
 
     /// <summary>
     /// Makes a group's log durable, writes the checkpoint and lets go of the WAL up to its index, all on a background thread. Called
-    /// by the group's one writer, when the log (if it has one) ends at the checkpoint's offset.
+    /// by the group's one writer, when the log (if it has one) ends where the checkpoint says.
     /// </summary>
     /// <param name="group">The group, with or without a log.</param>
     /// <param name="checkpoint">What to remember. Its state must not change afterwards.</param>
@@ -34,7 +35,7 @@ public sealed partial class NodeStorage
             LogCapture? capture = null;
             if (files.Log is { } log)
             {
-                Invariant.Require(log.NextOffset == checkpoint.NextOffset);
+                Invariant.Require(log.NextOffset == checkpoint.LogEndOffset);
                 try
                 {
                     capture = log.Capture();
@@ -78,6 +79,22 @@ public sealed partial class NodeStorage
         Wal.Append(new WalWrite { Group = group, DeletesGroup = true, Completion = new DeletionJob(this, group, files, done) });
     }
 
+    /// <summary>
+    /// Moves what the WAL holds of a group to the WAL's end, on a background thread: for a group that holds up the oldest files and has
+    /// nobody who makes a checkpoint, because its owner has stopped for a reason of its own. A restart finds what it would have found.
+    /// </summary>
+    /// <param name="group">The group.</param>
+    /// <param name="done">Told on one of storage's threads: null, or why it was not done; nothing was changed then.</param>
+    public void CarryOver(GroupId group, Action<Exception?>? done = null)
+    {
+        lock (_workLock)
+        {
+            _carryOvers.Add(new CarryOverJob(this, group, done));
+            _workQueued = true;
+            Monitor.Pulse(_workLock);
+        }
+    }
+
     private void WakeMaintenance()
     {
         lock (_workLock)
@@ -118,10 +135,12 @@ public sealed partial class NodeStorage
     {
         List<CheckpointJob> checkpoints;
         List<DeletionJob> deletions;
+        List<CarryOverJob> carryOvers;
         lock (_workLock)
         {
             (checkpoints, _checkpoints) = (_checkpoints, []);
             (deletions, _deletions) = (_deletions, []);
+            (carryOvers, _carryOvers) = (_carryOvers, []);
         }
 
         Exception? failure = _latch.Failure;
@@ -131,6 +150,7 @@ public sealed partial class NodeStorage
             {
                 MakeDurable(checkpoints);
                 foreach (DeletionJob deletion in deletions) deletion.RemoveFiles();
+                foreach (CarryOverJob job in carryOvers) job.Begin();
                 Wal.RetireFiles();
                 _writeback.Run();
             }
@@ -148,7 +168,7 @@ public sealed partial class NodeStorage
 
         foreach (DeletionJob deletion in deletions) deletion.Done?.Invoke(failure);
         bool filled = failure is null && Fill();
-        return filled || checkpoints.Count > 0 || deletions.Count > 0;
+        return filled || checkpoints.Count > 0 || deletions.Count > 0 || carryOvers.Count > 0;
     }
 
     /// <summary>
@@ -220,6 +240,28 @@ public sealed partial class NodeStorage
     }
 
     private sealed record CheckpointJob(StoredCheckpoint Stored, LogCapture? Capture, Action<Exception?>? Done);
+
+    /// <summary>Reads on the maintenance thread, is done on the WAL's, and has files given up on the maintenance thread again.</summary>
+    private sealed class CarryOverJob(NodeStorage storage, GroupId group, Action<Exception?>? done) : IWalCompletion
+    {
+        public void Begin()
+        {
+            try
+            {
+                storage.Wal.CarryOver(group, this);
+            }
+            catch (StorageException refusal)
+            {
+                done?.Invoke(refusal);
+            }
+        }
+
+        public void Completed(WalWrite write, Exception? failure)
+        {
+            done?.Invoke(failure);
+            storage.WakeMaintenance();
+        }
+    }
 
     /// <summary>Waits for the deletion's record to be durable, then for the maintenance thread.</summary>
     private sealed class DeletionJob(NodeStorage storage, GroupId group, GroupFiles files, Action<Exception?>? done) : IWalCompletion

@@ -143,9 +143,12 @@ public sealed partial class Wal
     }
 
     /// <summary>Checks that a write continues its group's log; returns why not.</summary>
-    private InvariantViolationException? Submit(WalWrite write)
+    private Exception? Submit(WalWrite write)
     {
         WalGroup group = GroupOf(write.Group);
+        if (write.CarriedAt is { } at && at != group.Submissions)
+            return new InvalidOperationException($"group {write.Group} was written to since its entries were read");
+        group.Submissions++;
         if (write.DeletesGroup)
         {
             group.LastSubmitted = LogIndex.Zero;
@@ -271,6 +274,7 @@ public sealed partial class Wal
                 if (write.HardState is { } state) group.SetHardState(state, _current!.Generation);
                 if (write.TruncateFrom is { } from) group.TruncateFrom(from);
                 for (int n = 0; n < write.Entries.Count; n++, next++) group.Add(_entries[next].Index, _entries[next].Location);
+                if (write.CarriedAt is not null) _mayRetire = true;
                 if (group.LiveBytes < group.WantedAt) continue;
                 group.WantedAt = group.LiveBytes + _options.CheckpointBytes;
                 _wanted.Add(write.Group);

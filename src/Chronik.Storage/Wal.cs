@@ -201,6 +201,52 @@ public sealed partial class Wal
         }
     }
 
+    /// <summary>
+    /// Writes what the WAL holds of a group once more, at its end, so that the group no longer holds up the oldest files: for one whose
+    /// owner is gone and makes no checkpoint. Recovery finds what it would have found before, wherever a crash falls. The write does
+    /// nothing when somebody else writes to the group meanwhile.
+    /// </summary>
+    /// <exception cref="StorageException">It is too much to be moved about, or what is there is damaged. Nothing was changed.</exception>
+    internal void CarryOver(GroupId id, IWalCompletion completion)
+    {
+        List<LogEntry> entries = [];
+        try
+        {
+            LogIndex first, last;
+            HardState? hardState;
+            long at;
+            lock (_indexLock)
+            {
+                if (!_groups.TryGetValue(id, out WalGroup? group) || group.Deleted || group.Pinned == uint.MaxValue
+                    || group.LastSubmitted != group.Last) throw new StorageException($"the WAL has nothing of group {id} to carry over");
+                if (group.LiveBytes > _options.WalMaxBytes / 2)
+                    throw new StorageException($"group {id} has {group.LiveBytes} bytes in the WAL, which is too much to carry over");
+                (first, last, hardState, at) = (group.First, group.Last, group.PinnedHardState, group.Submissions);
+            }
+
+            for (LogIndex index = first; index <= last; index = index.Next)
+            {
+                if (!TryReadEntry(id, index, out LogEntry entry))
+                    throw new StorageException($"the WAL has no entry {index} of group {id} any more");
+                entries.Add(entry);
+            }
+
+            Append(new WalWrite
+            {
+                Group = id,
+                HardState = hardState,
+                TruncateFrom = entries.Count > 0 ? first : null,
+                Entries = entries,
+                CarriedAt = at,
+                Completion = completion,
+            });
+        }
+        finally
+        {
+            foreach (LogEntry entry in entries) entry.Payload.Release();
+        }
+    }
+
     /// <summary>Forgets a deleted group, once its files are gone.</summary>
     internal void Forget(GroupId id)
     {

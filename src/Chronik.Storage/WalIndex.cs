@@ -32,6 +32,12 @@ internal sealed class WalGroup(GroupId id)
     /// </summary>
     public bool Deleted { get; set; }
 
+    /// <summary>How often something was handed to the disk.</summary>
+    public long Submissions { get; set; }
+
+    /// <summary>The latest hard state, unless a checkpoint holds one that is as new.</summary>
+    public HardState? PinnedHardState => _hardStateGeneration == 0 ? null : _hardState;
+
     /// <summary>Bytes of the entries behind the checkpoint.</summary>
     public long LiveBytes { get; private set; }
 

@@ -71,7 +71,7 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         Command<UnassignReplicas>(unassign => Unassign(unassign.Groups));
         Command<ReplicasAre>(Reconcile);
         Command<ConfigureTopic>(Configure);
-        Command<CheckpointNeeded>(needed => ReplicaOf(needed.Group)?.Tell(WriteCheckpoint.Instance));
+        Command<CheckpointNeeded>(needed => Checkpoint(needed.Group));
         Command<ApplyRetention>(retention =>
         {
             foreach (IActorRef replica in _running.Keys) replica.Tell(retention);
@@ -188,6 +188,26 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         if (!_replicas.TryGetValue(assigned.Group.Topic, out Dictionary<int, IActorRef>? replicas))
             _replicas.Add(assigned.Group.Topic, replicas = []);
         replicas.Add(assigned.Group.Partition, replica);
+    }
+
+    /// <summary>
+    /// A group holds too much of the WAL. A replica that has stopped for a reason of its own makes no checkpoint, and keeps what it has for
+    /// a restart, elsewhere in the WAL.
+    /// </summary>
+    private void Checkpoint(GroupId group)
+    {
+        if (ReplicaOf(group) is { } replica)
+        {
+            replica.Tell(WriteCheckpoint.Instance);
+            return;
+        }
+
+        if (PersistenceGroup.Contains(group)) return; // The journal's, which has been asked as well.
+        ILoggingAdapter logger = _logger;
+        _node.Storage.CarryOver(group, failure =>
+        {
+            if (failure is not null) logger.Warning("{0} has no replica here, and holds up the write-ahead log: {1}", group, failure.Message);
+        });
     }
 
     private TopicConfig ConfigOf(ReplicaAssigned assigned) =>
