@@ -60,6 +60,7 @@ internal sealed class NodeActor : ReceiveActor
             (letter.Message as AppendRequest)?.Refuse(KafkaError.NotLeaderOrFollower, "the replica stopped before it took the batch");
             (letter.Message as PeerMessage)?.Release();
             (letter.Message as SnapshotMessage)?.Release();
+            (letter.Message as SnapshotBatches)?.Release();
         });
     }
 

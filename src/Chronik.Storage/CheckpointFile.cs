@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Chronik.Model;
 using Chronik.Protocol;
@@ -33,15 +34,18 @@ internal static class CheckpointFile
     public const string TemporarySuffix = ".checkpoint.tmp";
 
     private const int Version = 1;
+    private const int VersionWithLogEnd = 2; // Behind the header: where the log ends. Only written when that is not the next offset.
 
     public static string PathOf(string directory, GroupId group) => Path.Combine(directory, group + Suffix);
 
     /// <summary>Writes and syncs the file under its temporary name; the caller renames it and syncs the directory.</summary>
     public static void WriteTemporary(IDisk disk, string directory, StoredCheckpoint stored)
     {
+        Checkpoint checkpoint = stored.Checkpoint;
+        bool isAhead = checkpoint.LogEndOffset != checkpoint.NextOffset;
         Header header = new()
         {
-            Version = Version,
+            Version = isAhead ? VersionWithLogEnd : Version,
             Topic = stored.Group.Topic.Value,
             Partition = stored.Group.Partition,
             Index = stored.Checkpoint.Index.Value,
@@ -56,9 +60,11 @@ internal static class CheckpointFile
             StateBytes = stored.Checkpoint.State.Length,
         };
         ReadOnlySpan<byte> segments = MemoryMarshal.AsBytes<SegmentInfo>(stored.Segments);
-        byte[] bytes = new byte[Marshal.SizeOf<Header>() + segments.Length + header.StateBytes];
+        int segmentsAt = Marshal.SizeOf<Header>() + (isAhead ? sizeof(long) : 0);
+        byte[] bytes = new byte[segmentsAt + segments.Length + header.StateBytes];
         MemoryMarshal.Write(bytes, in header);
-        segments.CopyTo(bytes.AsSpan(Marshal.SizeOf<Header>()));
+        if (isAhead) BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(Marshal.SizeOf<Header>()), checkpoint.LogEndOffset.Value);
+        segments.CopyTo(bytes.AsSpan(segmentsAt));
         stored.Checkpoint.State.Span.CopyTo(bytes.AsSpan(bytes.Length - header.StateBytes));
         uint crc = Crc32C.Append(0, bytes.AsSpan(sizeof(uint)));
         MemoryMarshal.Write(bytes, in crc);
@@ -82,18 +88,30 @@ internal static class CheckpointFile
         if (bytes.Length < headerBytes || MemoryMarshal.Read<uint>(bytes) != Crc32C.Append(0, bytes.AsSpan(sizeof(uint))))
             throw new StorageException($"{path} is damaged: its checksum is wrong") { IsDamage = true };
         Header header = MemoryMarshal.Read<Header>(bytes);
-        if (header.Version != Version)
+        if (header.Version is not (Version or VersionWithLogEnd))
         {
             throw new StorageException(
-                $"{path} has format version {header.Version}, this program reads up to {Version}");
+                $"{path} has format version {header.Version}, this program reads up to {VersionWithLogEnd}");
         }
+
+        long logEnd = header.NextOffset;
+        int segmentsAt = headerBytes;
+        if (header.Version == VersionWithLogEnd)
+        {
+            logEnd = BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(headerBytes));
+            segmentsAt += sizeof(long);
+        }
+
         SegmentInfo[] segments = new SegmentInfo[header.Segments];
         Span<byte> target = MemoryMarshal.AsBytes(segments.AsSpan());
-        bytes.AsSpan(headerBytes, target.Length).CopyTo(target);
+        bytes.AsSpan(segmentsAt, target.Length).CopyTo(target);
         Checkpoint checkpoint = new(
             new LogIndex(header.Index), new Term(header.Term), new KafkaOffset(header.NextOffset), new KafkaOffset(header.LogStartOffset),
             new HardState(new Term(header.HardStateTerm), new NodeId(header.HardStateVote)),
-            bytes.AsMemory(headerBytes + target.Length, header.StateBytes));
+            bytes.AsMemory(segmentsAt + target.Length, header.StateBytes))
+        {
+            LogEndOffset = new KafkaOffset(logEnd),
+        };
         GroupId group = new(new TopicId(header.Topic), header.Partition);
         return new StoredCheckpoint(group, checkpoint, new WalPosition(header.WalGeneration, header.WalPosition), segments);
     }

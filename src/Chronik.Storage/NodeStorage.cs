@@ -84,6 +84,9 @@ public sealed partial class NodeStorage : IDisposable
     /// </summary>
     public string? Damage { get; private set; }
 
+    /// <summary>Bytes of a group that are worth a checkpoint, see <see cref="StorageOptions.CheckpointBytes"/>.</summary>
+    public long CheckpointBytes => _options.CheckpointBytes;
+
     /// <summary>Why storage failed, or null. A failure is final until the process starts again.</summary>
     public Exception? Failure => _latch.Failure;
 

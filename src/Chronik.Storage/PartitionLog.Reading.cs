@@ -56,6 +56,32 @@ public sealed partial class PartitionLog
         }
     }
 
+    /// <summary>
+    /// What lies from an offset on: its bytes in each segment, oldest first. What retention drops meanwhile may be missing.
+    /// </summary>
+    public IReadOnlyList<LogRange> RangesFrom(KafkaOffset from)
+    {
+        List<LogRange> ranges = [];
+        Segment[] segments = _segments;
+        for (int at = Math.Max(0, Find(segments, from.Value)); at < segments.Length; at++)
+        {
+            Segment segment = segments[at];
+            if (!segment.TryAcquire()) continue;
+            try
+            {
+                long bytes = segment.Bytes;
+                long start = segment.BaseOffset >= from.Value ? 0 : segment.PositionOf(from.Value, bytes);
+                if (bytes > start) ranges.Add(new LogRange(new KafkaOffset(Math.Max(segment.BaseOffset, from.Value)), bytes - start));
+            }
+            finally
+            {
+                segment.Release();
+            }
+        }
+
+        return ranges;
+    }
+
     /// <summary>The segment that holds an offset, with a reference; null when it is gone or the offset not there yet.</summary>
     private Segment? Acquire(long offset, out long nextBase)
     {
@@ -110,3 +136,8 @@ public sealed partial class PartitionLog
         return (start, stop);
     }
 }
+
+/// <summary>A part of a log that lies in one segment.</summary>
+/// <param name="From">Its first offset.</param>
+/// <param name="Bytes">Its bytes.</param>
+public readonly record struct LogRange(KafkaOffset From, long Bytes);

@@ -281,7 +281,7 @@ public sealed partial class PartitionLog
         HashSet<string> listed = [];
         Dictionary<string, long> lengths = _disk.List(_directory).ToDictionary(e => e.Name, e => e.Length);
         _directoryMade = lengths.Count > 0;
-        _next = stored.Checkpoint.NextOffset.Value;
+        _next = stored.Checkpoint.LogEndOffset.Value;
         _logStart = stored.Checkpoint.LogStartOffset.Value;
         Segment[] segments = [.. stored.Segments.Select(info => Segment.Recover(_disk, _directory, info))];
         for (int i = 0; i < segments.Length; i++)

@@ -64,7 +64,14 @@ public readonly record struct RecoveryProgress(long BytesRead, long BytesTotal);
 /// <param name="HardState">The group's hard state at that moment.</param>
 /// <param name="State">What else the owner wants to find again; opaque to storage.</param>
 public sealed record Checkpoint(
-    LogIndex Index, Term Term, KafkaOffset NextOffset, KafkaOffset LogStartOffset, HardState HardState, ReadOnlyMemory<byte> State);
+    LogIndex Index, Term Term, KafkaOffset NextOffset, KafkaOffset LogStartOffset, HardState HardState, ReadOnlyMemory<byte> State)
+{
+    /// <summary>
+    /// Where the group's log ends: behind <see cref="NextOffset"/> when it holds batches, committed ones, of entries that the group has
+    /// yet to get. Anything else than <see cref="NextOffset"/> is written by nodes of <see cref="FeatureLevel.Operable"/> only.
+    /// </summary>
+    public KafkaOffset LogEndOffset { get; init; } = NextOffset;
+}
 
 /// <summary>What checkpoint and WAL say of a group after a start.</summary>
 /// <param name="HardState">The latest hard state; term 0 and no vote when none was ever written.</param>
@@ -105,6 +112,9 @@ public sealed class WalWrite
     public IWalCompletion? Completion { get; set; }
 
     internal long QueuedBytes { get; set; }
+
+    /// <summary>Of entries that are written once more: how often their group had been written to when they were read.</summary>
+    internal long? CarriedAt { get; init; }
 
     internal bool DeletesGroup { get; init; }
 }

@@ -185,13 +185,6 @@ internal sealed partial class Node
         }
     }
 
-    /// <summary>The process ends by its own decision, and starts again.</summary>
-    public void RestartProcess() => Plan(0, () =>
-    {
-        Crash(CrashKind.Kill);
-        _sim.RestartLater(this);
-    });
-
     public void Pause()
     {
         if (!IsUp || IsPaused) return;

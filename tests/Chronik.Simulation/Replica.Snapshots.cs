@@ -1,5 +1,6 @@
 using Chronik.Model;
 using Chronik.Partitions.Replicas;
+using Chronik.Protocol;
 using Chronik.Raft;
 using Chronik.Simulation.Checks;
 using Chronik.Storage;
@@ -36,6 +37,8 @@ internal sealed record SnapshotMessage(SnapshotStep Step, long Transfer, KafkaOf
 
     public byte[] State { get; init; } = [];
 
+    public uint Checksum { get; init; }
+
     public bool Ok { get; init; }
 }
 
@@ -47,6 +50,7 @@ internal sealed partial class Replica
 
     private readonly List<Transfer> _transfers = [];
     private bool _installing;
+    private int _receivedBytes; // Since the last checkpoint.
 
     public int TransfersBegun { get; private set; }
 
@@ -118,7 +122,12 @@ internal sealed partial class Replica
         try
         {
             VerifyBatches(bytes.Span, message.Offset);
-            SnapshotMessage chunk = new(SnapshotStep.Chunk, message.Transfer, message.Offset) { Bytes = bytes.Span.ToArray() };
+            SnapshotMessage chunk = new(SnapshotStep.Chunk, message.Transfer, message.Offset)
+            {
+                Bytes = bytes.Span.ToArray(),
+                Checksum = Crc32C.Compute(bytes.Span),
+            };
+            if (_sim.ChunksToFlip > 0) chunk.Bytes[_sim.Random.Next(chunk.Bytes.Length)] ^= (byte)(1 << (_sim.ChunksToFlip-- % 8));
             SendSnapshot(peer, chunk);
         }
         finally
@@ -131,6 +140,13 @@ internal sealed partial class Replica
     {
         if (message.Offset == Log.NextOffset && !_installing)
         {
+            if (!IsIntact(message))
+            {
+                if (_sim.Trace.IsOn) Line($"a chunk of snapshot {message.Transfer} is damaged");
+                EndSnapshot(from, message.Transfer, ok: false);
+                return;
+            }
+
             BufferSlice all = _sim.Rent(message.Bytes);
             for (int at = 0; at < all.Length;)
             {
@@ -142,9 +158,25 @@ internal sealed partial class Replica
 
             Log.Append(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_applying));
             _applying.Clear();
+            _receivedBytes += message.Bytes.Length;
+            if (_receivedBytes >= _sim.Parameters.CheckpointBytes) StartCheckpoint(); // What came until now survives a crash.
         }
 
         Answer(from, message.Transfer);
+    }
+
+    /// <summary>Looks at a chunk as the replica actor's child does.</summary>
+    private static bool IsIntact(SnapshotMessage chunk)
+    {
+        try
+        {
+            SnapshotChunk.EndOf(chunk.Bytes);
+            return chunk.Checksum == Crc32C.Compute(chunk.Bytes);
+        }
+        catch (InvalidDataException)
+        {
+            return false;
+        }
     }
 
     private void Answer(int to, long transfer) => SendSnapshot(to, new SnapshotMessage(SnapshotStep.Want, transfer, Log.NextOffset));
@@ -158,13 +190,7 @@ internal sealed partial class Replica
             return;
         }
 
-        if (message.Offset < Log.NextOffset)
-        {
-            // An earlier leader's snapshot was cut off beyond what this one can close. What no checkpoint covers goes with a restart.
-            _node.RestartProcess();
-            return;
-        }
-
+        // The log may reach further: an earlier leader's snapshot was cut off beyond what this one knows to be committed.
         _installing = true;
         Step(RaftInput.Installing(message.Index, message.Term));
         WhenDurable(() => MakeDurable(from, message));
@@ -172,14 +198,14 @@ internal sealed partial class Replica
 
     private void MakeDurable(int from, SnapshotMessage message)
     {
-        if (message.Index <= Core.CommitIndex || message.Offset != Log.NextOffset)
+        if (message.Index <= Core.CommitIndex || message.Offset > Log.NextOffset)
         {
             _installing = false; // The leader's appends were faster.
             EndSnapshot(from, message.Transfer, message.Index <= Core.CommitIndex);
             return;
         }
 
-        Checkpoint checkpoint = CheckpointOf(message.Index, message.Term, message.State);
+        Checkpoint checkpoint = CheckpointOf(message.Index, message.Term, message.Offset, message.State);
         _node.Storage!.Checkpoint(_id, checkpoint, failure => _node.Complete(this, failure, () =>
         {
             _installing = false;

@@ -149,11 +149,12 @@ internal sealed partial class Replica : IWalCompletion
     /// <summary>Asks storage to make everything applied so far durable without the WAL; one at a time.</summary>
     public void StartCheckpoint()
     {
-        // While a snapshot arrives the log is ahead of what was applied.
-        if (_checkpointing || _installing || Core.AppliedIndex == LogIndex.Zero || Log.NextOffset != AppliedNext) return;
+        // While a snapshot arrives the log is ahead of what was applied, and that is kept as well.
+        if (_checkpointing || _installing || (Core.AppliedIndex == LogIndex.Zero && Log.NextOffset == KafkaOffset.Zero)) return;
         LogIndex index = Core.AppliedIndex;
         _checkpointing = true;
-        _node.Storage!.Checkpoint(_id, CheckpointOf(index, Core.TermAt(index), StateAt(index)), failure => _node.Complete(
+        _receivedBytes = 0;
+        _node.Storage!.Checkpoint(_id, CheckpointOf(index, Core.TermAt(index), AppliedNext, StateAt(index)), failure => _node.Complete(
             this, failure, () =>
             {
                 _checkpointing = false;
@@ -175,8 +176,8 @@ internal sealed partial class Replica : IWalCompletion
 
     private byte[] StateAt(LogIndex index) => ReplicaState.Write(Core.MembershipAt(index), EpochHistory.Empty, _producers);
 
-    private Checkpoint CheckpointOf(LogIndex index, Term term, byte[] state) => new(
-        index, term, Log.NextOffset, Log.LogStartOffset, Core.HardState, state);
+    private Checkpoint CheckpointOf(LogIndex index, Term term, KafkaOffset next, byte[] state) =>
+        new(index, term, next, Log.LogStartOffset, Core.HardState, state) { LogEndOffset = Log.NextOffset };
 
     /// <summary>The entries behind the checkpoint, with the payloads that the core wants: those of membership changes.</summary>
     private IReadOnlyList<LogEntry> EntriesOf(RecoveredGroup? found)

@@ -93,6 +93,9 @@ internal sealed partial class Simulation
 
     public long Transfers { get; set; }
 
+    /// <summary>How many of the next chunks of snapshots arrive with a flipped bit.</summary>
+    public int ChunksToFlip { get; set; }
+
     public long Events { get; private set; }
 
     public long Acknowledged => Groups.Sum(group => group.Check.Acknowledged);

@@ -1,3 +1,4 @@
+using System.Text;
 using Chronik.Model;
 using Chronik.Protocol.Compression;
 using Chronik.Protocol.RecordBatches;
@@ -410,6 +411,51 @@ public sealed class PartitionLogTests : IDisposable
         }
 
         return batches;
+    }
+
+    [Fact]
+    public void A_checkpoint_may_say_that_the_log_reaches_further_than_its_entries()
+    {
+        MemoryDisk disk = new();
+        BufferPool pool = new();
+        using (NodeStorage storage = Make.Open(disk, pool: pool))
+        {
+            PartitionLog log = storage.OpenLog(Make.GroupA, LogOptions.Default);
+            Make.AppendTo(log, pool, Make.Batch(0, 2), Make.Batch(2, 3));
+            Checkpoint(storage, 2, log.NextOffset.Value);
+            Make.AppendTo(log, pool, Make.Batch(5, 1));
+            disk = disk.Crash();
+        }
+
+        using (NodeStorage storage = Make.Open(disk, pool: pool))
+        {
+            Checkpoint found = storage.Recovered[Make.GroupA].Checkpoint!;
+            Assert.Equal((2, 5, "state"), (found.NextOffset.Value, found.LogEndOffset.Value, Encoding.UTF8.GetString(found.State.Span)));
+            PartitionLog log = storage.OpenLog(Make.GroupA, LogOptions.Default);
+            Assert.Equal(5, log.NextOffset.Value);
+            Assert.Equal([.. Make.Batch(0, 2), .. Make.Batch(2, 3)], Make.ReadAll(log, KafkaOffset.Zero));
+            Assert.Equal([new LogRange(new KafkaOffset(2), Make.Batch(2, 3).Length)], log.RangesFrom(new KafkaOffset(2)));
+            Assert.Empty(log.RangesFrom(new KafkaOffset(5)));
+            Checkpoint(storage, 5, 5);
+        }
+
+        using NodeStorage last = Make.Open(disk, pool: pool);
+        Checkpoint plain = last.Recovered[Make.GroupA].Checkpoint!;
+        Assert.Equal(plain.NextOffset, plain.LogEndOffset);
+
+        static void Checkpoint(NodeStorage storage, long next, long end)
+        {
+            Exception? failure = null;
+            Checkpoint checkpoint = new(
+                LogIndex.Zero, Term.Zero, new KafkaOffset(next), KafkaOffset.Zero, new HardState(Term.Zero, NodeId.None),
+                "state"u8.ToArray())
+            {
+                LogEndOffset = new KafkaOffset(end),
+            };
+            storage.Checkpoint(Make.GroupA, checkpoint, e => failure = e);
+            storage.RunQueued();
+            Assert.Null(failure);
+        }
     }
 
     private sealed class Clock : TimeProvider

@@ -18,8 +18,11 @@ internal enum FrameRecord : byte
     /// <summary>Groups that the sender leads, or leads no longer.</summary>
     Leaders = 3,
 
-    /// <summary>A part of the transfer of a snapshot.</summary>
+    /// <summary>A part of the transfer of a snapshot, in the form of level 1.</summary>
     Snapshot = 4,
+
+    /// <summary>A part of the transfer of a snapshot. Level 2.</summary>
+    SnapshotStep = 7,
 }
 
 /// <summary>In front of every frame. Little endian, like the machines it runs on.</summary>

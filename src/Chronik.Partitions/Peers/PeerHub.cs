@@ -235,8 +235,9 @@ internal sealed class PeerHub : IDisposable
                     hosted.Replica.Tell(received, ActorRefs.NoSender);
                 else received.Release();
                 return true;
-            case FrameRecord.Snapshot:
-                if (SnapshotMessage.Read(ref record, link.Node, frame, position) is not { } part) return false;
+            case FrameRecord.Snapshot or FrameRecord.SnapshotStep:
+                int level = kind == FrameRecord.Snapshot ? FeatureLevel.Oldest : FeatureLevel.Operable;
+                if (SnapshotMessage.Read(ref record, level, link.Node, frame, position) is not { } part) return false;
                 if (_hosted.TryGetValue(part.Group, out Hosted? owner)) owner.Replica.Tell(part, ActorRefs.NoSender);
                 else part.Release();
                 return true;

@@ -7,6 +7,7 @@ namespace Chronik.Partitions.Peers;
 internal sealed class PeerLink
 {
     private const int ChangesAtOnce = 1_000;
+    private const int PartForYielding = 4; // Of the window: what yields must not fill it.
     private const int PingsToHear = 5; // So many pings after an announcement that was not heard, it is made again.
 
     private readonly PeerHub _hub;
@@ -69,7 +70,15 @@ internal sealed class PeerLink
     /// <summary>Sends something. False when it was dropped, because the peer is not heard of or has enough to do.</summary>
     public bool Send(PeerLane lane, in Outgoing message, bool canWait = false)
     {
-        if (!IsAlive || (lane == PeerLane.Bulk && !HasRoomFor(message.Bytes)))
+        if (message.Record is { YieldsToOthers: true })
+        {
+            // Not counted as dropped: its sender comes again.
+            if (!IsAlive || !HasRoomFor(message.Bytes, _hub.Options.WindowBytes / PartForYielding)) return false;
+            _bulk.Add(message, canWait);
+            return true;
+        }
+
+        if (!IsAlive || (lane == PeerLane.Bulk && !HasRoomFor(message.Bytes, _hub.Options.WindowBytes)))
         {
             Meters.Dropped();
             return false;
@@ -174,12 +183,12 @@ internal sealed class PeerLink
     /// Bytes on their way are those that were sent and not credited. Credit that does not come for long will not come: what it was for is
     /// lost with an association.
     /// </summary>
-    private bool HasRoomFor(int bytes)
+    private bool HasRoomFor(int bytes, long window)
     {
         long sent = _bulk.SentBytes;
         long underWay = sent - Volatile.Read(ref _bulkCredited) + _bulk.QueuedBytes;
         if (underWay == 0) Volatile.Write(ref _creditedAt, _hub.Now);
-        if (underWay == 0 || underWay + bytes <= _hub.Options.WindowBytes) return true;
+        if (underWay == 0 || underWay + bytes <= window) return true;
         if (_hub.Since(Volatile.Read(ref _creditedAt)) <= _hub.Options.Silence) return false;
         Volatile.Write(ref _bulkCredited, sent);
         Volatile.Write(ref _creditedAt, _hub.Now);

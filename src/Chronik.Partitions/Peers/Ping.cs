@@ -14,6 +14,9 @@ internal interface IPeerRecord
     /// <summary>A part of it that lies in a buffer, which is held while it waits.</summary>
     BufferSlice Payload => BufferSlice.Empty;
 
+    /// <summary>Whether it lets everything else pass on its lane, and is not sent at all when there is much of that.</summary>
+    bool YieldsToOthers => false;
+
     /// <summary>Writes exactly so many.</summary>
     void Write(ref FrameWriter writer);
 }

@@ -50,7 +50,9 @@ internal sealed class SendLane(PeerLink link, PeerLane lane, int frameBytes) : I
     private readonly Lock _lock = new();
     private List<Outgoing> _queue = [];
     private List<Outgoing> _taken = [];
+    private readonly Queue<Outgoing> _yielding = new(); // Sent one at a time, when nothing else waits.
     private long _queuedBytes;
+    private long _yieldingBytes;
     private long _sentBytes;
     private bool _sending;
     private bool _scheduled;
@@ -62,7 +64,7 @@ internal sealed class SendLane(PeerLink link, PeerLane lane, int frameBytes) : I
     public long SentBytes => Volatile.Read(ref _sentBytes);
 
     /// <summary>Bytes that wait for a frame.</summary>
-    public long QueuedBytes => Volatile.Read(ref _queuedBytes);
+    public long QueuedBytes => Volatile.Read(ref _queuedBytes) + Volatile.Read(ref _yieldingBytes);
 
     /// <summary>Takes a message, and sends it now unless it can wait.</summary>
     public void Add(in Outgoing message, bool canWait)
@@ -70,8 +72,17 @@ internal sealed class SendLane(PeerLink link, PeerLane lane, int frameBytes) : I
         message.Retain();
         lock (_lock)
         {
-            _queue.Add(message);
-            _queuedBytes += message.Bytes;
+            if (message.Record is { YieldsToOthers: true })
+            {
+                _yielding.Enqueue(message);
+                _yieldingBytes += message.Bytes;
+            }
+            else
+            {
+                _queue.Add(message);
+                _queuedBytes += message.Bytes;
+            }
+
             if (_sending) return;
             if (canWait)
             {
@@ -111,15 +122,25 @@ internal sealed class SendLane(PeerLink link, PeerLane lane, int frameBytes) : I
         {
             lock (_lock)
             {
-                if (_queue.Count == 0 || round == RoundsAtOnce)
+                bool isEmpty = _queue.Count == 0 && _yielding.Count == 0;
+                if (isEmpty || round == RoundsAtOnce)
                 {
                     _sending = false;
-                    if (_queue.Count > 0) Schedule();
+                    if (!isEmpty) Schedule();
                     return;
                 }
 
-                (_queue, _taken) = (_taken, _queue);
-                _queuedBytes = 0;
+                if (_queue.Count > 0)
+                {
+                    (_queue, _taken) = (_taken, _queue);
+                    _queuedBytes = 0;
+                }
+                else
+                {
+                    Outgoing one = _yielding.Dequeue();
+                    _yieldingBytes -= one.Bytes;
+                    _taken.Add(one);
+                }
             }
 
             try

@@ -206,7 +206,8 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         ILoggingAdapter logger = _logger;
         _node.Storage.CarryOver(group, failure =>
         {
-            if (failure is not null) logger.Warning("{0} has no replica here, and holds up the write-ahead log: {1}", group, failure.Message);
+            if (failure is null) return;
+            logger.Warning("{0} has no replica here, and holds up the write-ahead log: {1}", group, failure.Message);
         });
     }
 

@@ -71,9 +71,14 @@ internal sealed partial class ReplicaActor
     private void Observe(in BufferSlice payload)
     {
         RecordBatchView batch = new(payload.Span);
-        _epochs = _epochs.With(batch.LeaderEpoch, batch.BaseOffset);
+        Observe(batch, _producers, ref _epochs);
+    }
+
+    private void Observe(in RecordBatchView batch, ProducerStates producers, ref EpochHistory epochs)
+    {
+        epochs = epochs.With(batch.LeaderEpoch, batch.BaseOffset);
         ProducerBatch producer = ProducerOf(batch);
-        if (producer.IsIdempotent) _producers.Apply(producer, batch.BaseOffset, batch.NextOffset);
+        if (producer.IsIdempotent) producers.Apply(producer, batch.BaseOffset, batch.NextOffset);
     }
 
     private void AppendToLog()

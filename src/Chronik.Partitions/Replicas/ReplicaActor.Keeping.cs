@@ -15,19 +15,23 @@ internal sealed partial class ReplicaActor
     private bool _checkpointAgain;
 
     /// <summary>
-    /// Asks storage to make everything applied so far durable without the WAL. One at a time; a second wish waits for the first, and any
-    /// while the log is ahead of what was applied (<see cref="IsAhead"/>), what was applied is ahead of this node's disk, or a snapshot is
-    /// being made durable.
+    /// Asks storage to make everything applied so far durable without the WAL, and with it what the log holds beyond that
+    /// (<see cref="IsAhead"/>). One at a time; a second wish waits for the first, and any while what was applied is ahead of this node's
+    /// disk or a snapshot is being made durable. A log that is ahead waits until it is not, where the cluster's level does not know such a
+    /// thing.
     /// </summary>
     private void StartCheckpoint()
     {
-        _checkpointAgain = _checkpointing || _isApplying || IsAhead || _core.AppliedIndex > _core.DurableIndex
-            || _receiving is { IsInstalling: true };
+        _checkpointAgain = _checkpointing || _isApplying || (IsAhead && _node.Level < FeatureLevel.Operable)
+            || _core.AppliedIndex > _core.DurableIndex || _receiving is { IsInstalling: true };
         if (_checkpointAgain) return;
         _checkpointing = true;
+        _receivedBytes = 0;
         LogIndex index = _core.AppliedIndex;
-        byte[] state = ReplicaState.Write(_core.MembershipAt(index), _epochs, _producers);
-        Checkpoint checkpoint = new(index, _core.TermAt(index), _log.NextOffset, _log.LogStartOffset, _core.HardState, state);
+        Checkpoint checkpoint = new(index, _core.TermAt(index), _appliedNext, _log.LogStartOffset, _core.HardState, State())
+        {
+            LogEndOffset = _log.NextOffset,
+        };
         _node.Storage.Checkpoint(_spec.Group, checkpoint, failure => _self.Tell(new CheckpointDone(index, failure), ActorRefs.NoSender));
     }
 
@@ -41,6 +45,7 @@ internal sealed partial class ReplicaActor
         }
 
         if (done.Index >= _core.FirstIndex) _core.Compact(done.Index); // A snapshot may have gone further meanwhile.
+        MakeSnapshotDurable();
         if (_checkpointAgain) StartCheckpoint();
     }
 

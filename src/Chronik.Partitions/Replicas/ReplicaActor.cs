@@ -23,7 +23,7 @@ namespace Chronik.Partitions.Replicas;
 ///   ticker ----- Tick ---------------->|          |-- IAppendSink.Appended to whoever appended
 ///   storage ---- WriteCheckpoint ----->|          |-- event stream: LeadershipChanged
 ///   partitions - ApplyRetention,       |          |-- ReplicaRecovered, ReplicaDamaged ---> partitions
-///                TopicConfigChanged -->|          |-- creates snapshot-{n}, which sends its state to a member far behind
+///                TopicConfigChanged -->|          |-- creates snapshot-{n}, which sends to a member far behind, or receives
 ///   controller - ChangeMembers ------->|          |
 ///   readers ---- ConfirmRead,          |          |-- creates read-index, which gathers reads and asks for
 ///                LogDamaged ---------->|          |   one confirmation after the other (AskReadIndex)
@@ -72,7 +72,7 @@ internal sealed partial class ReplicaActor : UntypedActor
             throw;
         }
 
-        _appliedNext = _log.NextOffset;
+        _appliedNext = checkpoint?.NextOffset ?? KafkaOffset.Zero;
         IReadOnlyList<LogEntry> entries = WithMembers(recovered?.Entries ?? []);
         _core = new RaftCore(
             new RaftOptions { Self = node.Self, Seed = (ulong)Random.Shared.NextInt64() },
@@ -169,17 +169,8 @@ internal sealed partial class ReplicaActor : UntypedActor
             case SnapshotMessage snapshot:
                 Receive(snapshot);
                 break;
-            case SnapshotInstalled installed:
-                Install(installed);
-                break;
-            case SnapshotSent sent:
-                EndSending(sent);
-                break;
-            case CannotSend none when !_sending.ContainsKey(none.To):
-                Step(RaftInput.SnapshotSent(none.To, false));
-                break;
-            case AskAgain:
-                AskOnceMore();
+            case ISnapshotEvent snapshot:
+                Take(snapshot);
                 break;
             case WriteCheckpoint:
                 StartCheckpoint();

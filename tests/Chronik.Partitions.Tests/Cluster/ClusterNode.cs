@@ -32,10 +32,11 @@ internal sealed class ClusterNode : IAsyncDisposable
         Disk = disk;
         StorageOptions storage = new() { DataDirectory = "/data", WalFileBytes = 256 << 10, CheckpointBytes = options.CheckpointBytes };
         Storage = NodeStorage.Open(storage, id, ReplicaCluster.ClusterId, disk, Buffers, TimeProvider.System);
+        Storage.Raise(options.Level);
         _system = ActorSystem.Create($"node-{id}", ConfigurationFactory.ParseString(Config).WithFallback(ChronikNode.DefaultConfig()));
         _ticker = new Ticker(TimeProvider.System, options.TickInterval);
         _meters = new PartitionMeters(_directory);
-        Hub = new PeerHub(id, directory, TimeProvider.System, Buffers, new PeerOptions());
+        Hub = new PeerHub(id, directory, TimeProvider.System, Buffers, new PeerOptions { NewestLevel = options.Level });
         Hub.Form(ReplicaCluster.ClusterId);
         ChronikPersistence.Install(_system, Storage, Buffers);
         Snapshots = new SnapshotTransfers(options.Limits, options.SnapshotTime);
@@ -103,6 +104,7 @@ internal sealed class ClusterNode : IAsyncDisposable
             (letter.Message as AppendRequest)?.Refuse(KafkaError.NotLeaderOrFollower);
             (letter.Message as PeerMessage)?.Release();
             (letter.Message as SnapshotMessage)?.Release();
+            (letter.Message as SnapshotBatches)?.Release();
         });
     }
 }
@@ -117,6 +119,9 @@ internal sealed record ClusterOptions
     public PartitionLimits Limits { get; init; } = new();
 
     public int MinInsyncReplicas { get; init; } = 1;
+
+    /// <summary>The level of the cluster, and of all of its nodes.</summary>
+    public int Level { get; init; } = FeatureLevel.Newest;
 
     /// <summary>The clock by which snapshots are held back.</summary>
     public TimeProvider SnapshotTime { get; init; } = TimeProvider.System;

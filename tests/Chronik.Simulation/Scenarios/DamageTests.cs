@@ -97,6 +97,42 @@ public sealed class DamageTests
     }
 
     [Fact]
+    public void A_snapshot_goes_on_after_three_restarts_of_either_side_and_a_flipped_bit() => Scenario.Each(10, seed =>
+    {
+        using Scenario scenario = new(Parameters.Calm(seed) with { CheckpointBytes = 32 << 10 });
+        int behind = scenario.Other(scenario.AwaitLeader().Node.Id);
+        scenario.Nodes[behind].Crash(CrashKind.Kill);
+        const int Batches = 400;
+        scenario.Produce(Batches, valueBytes: 500);
+        foreach (Node node in scenario.Nodes) node.Do(() => node.Replicas[Scenario.Partition]!.StartCheckpoint());
+        int[] others = [.. scenario.Nodes.Select(node => node.Id).Where(id => id != behind)];
+        scenario.Until(() => others.All(id => scenario.Replica(id).Core.FirstIndex.Value > Batches), "checkpoints");
+        scenario.Nodes[behind].Start();
+        int received = 0;
+        for (int restart = 1; restart <= 3; restart++)
+        {
+            int wanted = restart * Batches / 4;
+            scenario.Until(() => scenario.Replica(behind).Log.NextOffset.Value >= wanted, "progress of the snapshot");
+            int restarted = restart == 2 ? scenario.AwaitLeader().Node.Id : behind;
+            long before = scenario.Replica(behind).Log.NextOffset.Value;
+            if (restarted == behind) received += scenario.Replica(behind).BatchesReceived;
+            scenario.Nodes[restarted].Crash(restart == 3 ? CrashKind.PowerLoss : CrashKind.Kill);
+            scenario.Sim.RunFor(500_000);
+            scenario.Nodes[restarted].Start();
+
+            // What it had since its last checkpoint is sent again, and no more.
+            Assert.InRange(scenario.Replica(behind).Log.NextOffset.Value, before - (3 * (32 << 10) / 500), before);
+            if (restart == 2) scenario.Sim.ChunksToFlip = 1;
+        }
+
+        scenario.Until(() => scenario.Replica(behind).AppliedNext.Value >= Batches, "snapshot");
+        received += scenario.Replica(behind).BatchesReceived;
+        Assert.InRange(received, Batches, Batches + (2 * 3 * (32 << 10) / 500));
+        Assert.Equal(0, scenario.Sim.ChunksToFlip);
+        scenario.Finish();
+    });
+
+    [Fact]
     public void A_failed_sync_stops_a_node_and_loses_nothing() => Scenario.Seeds(15, drawn => drawn with
     {
         FailedSyncEvery = 1_000_000,

@@ -1,0 +1,185 @@
+using System.Diagnostics.Metrics;
+using Chronik.Model;
+using Chronik.Partitions.Replicas;
+using Chronik.Protocol.Compression;
+using Chronik.Protocol.RecordBatches;
+using Xunit;
+
+namespace Chronik.Partitions.Tests;
+
+/// <summary>What the transfers of snapshots of a node share, and what their pieces are made of.</summary>
+public sealed class SnapshotTransfersTests
+{
+    private static readonly TopicPartition Name = new("t", 0);
+    private readonly HandTime _time = new();
+
+    [Fact]
+    public void So_many_are_sent_at_once_and_the_others_have_their_turns_in_order()
+    {
+        using SnapshotTransfers transfers = new(new PartitionLimits { SnapshotsAtOnce = 2 }, _time);
+        List<int> begun = [];
+        List<SnapshotProgress> all = [.. Enumerable.Range(0, 4).Select(i => transfers.Send(Name, new NodeId(i), () => begun.Add(i)))];
+        transfers.Receive(Name, new NodeId(9)); // Has had its turn elsewhere.
+        Assert.Equal([0, 1], begun);
+        Assert.Equal([false, false, true, true, false], transfers.All.Select(transfer => transfer.IsWaiting));
+
+        all[2].Dispose(); // It never came to its turn.
+        Assert.Equal([0, 1], begun);
+        all[0].Dispose();
+        all[0].Dispose();
+        Assert.Equal([0, 1, 3], begun);
+    }
+
+    [Fact]
+    public void A_transfer_says_how_far_it_is_and_how_long_it_will_take()
+    {
+        using SnapshotTransfers transfers = new(new PartitionLimits(), _time);
+        SnapshotProgress progress = transfers.Send(Name, new NodeId(2), () => { });
+        Assert.Null(Assert.Single(transfers.All).Remaining);
+        progress.Lacks(1_000);
+        _time.Advance(TimeSpan.FromSeconds(2));
+        progress.Advance(200);
+        Assert.Equal(
+            new SnapshotTransferStatus(Name, new NodeId(2), true, false, 200, 1_000, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(8)),
+            Assert.Single(transfers.All));
+        progress.Lacks(400); // It was cut off, and is asked again.
+        Assert.Equal(600, Assert.Single(transfers.All).BytesTotal);
+    }
+
+    [Fact]
+    public void What_is_sent_is_measured()
+    {
+        using SnapshotTransfers transfers = new(new PartitionLimits { SnapshotsAtOnce = 1 }, _time);
+        Dictionary<string, double> seen = [];
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, own) =>
+        {
+            if (instrument.Meter.Name == "Chronik.Snapshots") own.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, _, _) => Add(instrument, value));
+        listener.SetMeasurementEventCallback<int>((instrument, value, _, _) => Add(instrument, value));
+        listener.SetMeasurementEventCallback<double>((instrument, value, _, _) => Add(instrument, value));
+        listener.Start();
+        SnapshotProgress first = transfers.Send(Name, new NodeId(2), () => { });
+        transfers.Send(Name, new NodeId(3), () => { });
+        first.Lacks(1_000);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        first.Advance(250);
+        listener.RecordObservableInstruments();
+        Assert.True(seen["chronik.snapshot.running"] >= 1);
+        Assert.True(seen["chronik.snapshot.waiting"] >= 1);
+        Assert.True(seen["chronik.snapshot.remaining.bytes"] >= 750);
+        Assert.True(seen["chronik.snapshot.remaining.seconds"] >= 3);
+        first.IsDone = true;
+        first.Dispose();
+        Assert.True(seen["chronik.snapshot.bytes"] >= 250);
+        Assert.True(seen["chronik.snapshot.transfers"] >= 1);
+        Assert.True(seen["chronik.snapshot.duration"] >= 1);
+
+        // Other tests of this process send snapshots at the same time.
+        void Add(Instrument instrument, double value)
+        {
+            lock (seen) seen[instrument.Name] = seen.GetValueOrDefault(instrument.Name) + value;
+        }
+    }
+
+    [Fact]
+    public void A_bucket_lets_so_many_bytes_pass_in_a_second_however_large_the_pieces()
+    {
+        TokenBucket bucket = new(1_000_000, _time);
+        long passed = 0;
+        for (int step = 0; step < 10_000; step++)
+        {
+            while (bucket.Take(256 << 10) == TimeSpan.Zero) passed += 256 << 10;
+            _time.Advance(TimeSpan.FromMilliseconds(1));
+        }
+
+        Assert.InRange(passed, 10_000_000, 10_000_000 + 100_000 + (256 << 10));
+        Assert.True(bucket.Take(1 << 20) is var wait && (wait > TimeSpan.Zero || bucket.Take(1) > TimeSpan.Zero));
+        Assert.Equal(TimeSpan.Zero, new TokenBucket(0, _time).Take(int.MaxValue));
+    }
+
+    [Fact]
+    public void Who_waits_as_long_as_it_was_told_finds_something()
+    {
+        TokenBucket bucket = new(1_000, _time);
+        Assert.Equal(TimeSpan.Zero, bucket.Take(5_000));
+        TimeSpan wait = bucket.Take(1);
+        Assert.InRange(wait, TimeSpan.FromSeconds(4.8), TimeSpan.FromSeconds(5));
+        _time.Advance(wait);
+        Assert.Equal(TimeSpan.Zero, bucket.Take(5_000));
+    }
+
+    [Fact]
+    public void Chunks_are_compressed_where_that_helps_and_come_out_as_they_were()
+    {
+        if (!Codecs.IsAvailable(CompressionType.Zstd, out _)) return;
+        BufferPool pool = new();
+        SnapshotPacker packer = new(pool);
+        byte[] text = Batches(40, _ => [.. Enumerable.Repeat((byte)'x', 5_000)]);
+        BufferSlice raw = Slice(pool, text);
+        (BufferSlice packed, int rawBytes) = packer.Pack(raw);
+        Assert.Equal(text.Length, rawBytes);
+        Assert.True(packed.Length < text.Length / 10);
+        BufferSlice unpacked = SnapshotChunk.Unpack(packed, rawBytes, pool);
+        Assert.Equal(text, unpacked.Span.ToArray());
+        Assert.Equal(new KafkaOffset(40), SnapshotChunk.EndOf(unpacked.Span));
+        Assert.Throws<InvalidDataException>(() => SnapshotChunk.Unpack(packed, rawBytes + 1, pool));
+        Assert.Throws<InvalidDataException>(() => SnapshotChunk.Unpack(raw, 100, pool));
+        foreach (BufferSlice slice in (BufferSlice[])[raw, packed, unpacked]) slice.Release();
+
+        BufferSlice random = Slice(pool, Batches(40, i => RandomBytes(i, 5_000)));
+        (BufferSlice sent, int none) = packer.Pack(random);
+        Assert.Equal((random, 0), (sent, none));
+        sent.Release();
+        random.Release();
+        Assert.Equal(0, pool.LentBytes);
+    }
+
+    [Fact]
+    public void A_chunk_is_read_only_if_every_batch_is_whole_and_follows_the_one_before()
+    {
+        byte[] good = Batches(3, i => RandomBytes(i, 50));
+        Assert.Equal(new KafkaOffset(3), SnapshotChunk.EndOf(good));
+        byte[] flipped = [.. good];
+        flipped[^1] ^= 1;
+        byte[] gap = [.. good.AsSpan(0, good.Length / 3), .. good.AsSpan(2 * (good.Length / 3))];
+        foreach (byte[] bad in (byte[][])[flipped, gap, good[..^1], []])
+            Assert.Throws<InvalidDataException>(() => SnapshotChunk.EndOf(bad));
+    }
+
+    [Fact]
+    public void A_manifest_is_read_as_it_was_written_and_no_other()
+    {
+        SnapshotManifest manifest = new("cluster", new KafkaOffset(7), [new(new KafkaOffset(7), 30), new(new KafkaOffset(100), 12)]);
+        byte[] bytes = manifest.Write();
+        SnapshotManifest read = SnapshotManifest.Read(bytes);
+        Assert.Equal((manifest.ClusterId, manifest.From, 42), (read.ClusterId, read.From, read.Bytes));
+        Assert.Equal(manifest.Ranges, read.Ranges);
+        Assert.Throws<InvalidDataException>(() => SnapshotManifest.Read(bytes.AsSpan(0, bytes.Length - 1)));
+        bytes[0]++;
+        Assert.Throws<InvalidDataException>(() => SnapshotManifest.Read(bytes));
+    }
+
+    private static byte[] Batches(int count, Func<int, byte[]> value)
+    {
+        List<byte> all = [];
+        for (int i = 0; i < count; i++)
+            all.AddRange(new RecordBatchBuilder { BaseOffset = new KafkaOffset(i) }.Add(1_000, null, value(i)).Build());
+        return [.. all];
+    }
+
+    private static byte[] RandomBytes(int seed, int count)
+    {
+        byte[] bytes = new byte[count];
+        new Random(seed).NextBytes(bytes);
+        return bytes;
+    }
+
+    private static BufferSlice Slice(BufferPool pool, byte[] bytes)
+    {
+        PooledBuffer buffer = pool.Rent(bytes.Length);
+        bytes.CopyTo(buffer.Span);
+        return buffer.Slice(0, bytes.Length);
+    }
+}
