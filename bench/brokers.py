@@ -14,8 +14,8 @@ CHRONIK = os.path.join(ROOT, "src/Chronik.Server/bin/Release/net10.0/chronik")
 OURS, CACHE, FSYNC = "chronik", "kafka", "kafka-fsync"
 
 
-def answers(port, topic=None, brokers=1):
-    """Whether a Metadata request is answered with so many brokers, and every partition of the topic has a leader."""
+def answers(port, topic=None, brokers=1, in_sync=0):
+    """Whether a Metadata request is answered with so many brokers, and every partition of the topic has a leader and so many in sync."""
     name = b"" if topic is None else topic.encode()
     topics = struct.pack(">i", 0) if topic is None else struct.pack(">ih", 1, len(name)) + name
     body = struct.pack(">hhih", 3, 4, 1, 5) + b"bench" + topics + b"\0"
@@ -53,8 +53,11 @@ def answers(port, topic=None, brokers=1):
         error, _, leader = take(">hii")
         if error != 0 or leader < 0:
             return False
-        for _ in range(2):
-            skip(">i", 4)
+        skip(">i", 4)
+        count = take(">i")
+        take(f">{count}i") if count > 0 else None
+        if count < in_sync:
+            return False
     return True
 
 
@@ -96,6 +99,14 @@ class Broker:
                     sys.exit(f"{self.name} did not start:\n" + "".join(output.readlines()[-20:]))
             time.sleep(0.002)
         return time.monotonic() - began
+
+    def wait(self, condition, seconds):
+        """Waits until a condition, which is told the port, is met."""
+        end = time.monotonic() + seconds
+        while not condition(self.port):
+            if time.monotonic() > end:
+                sys.exit(f"{self.name}: what was waited for did not come within {seconds} s")
+            time.sleep(0.02)
 
     def stop(self, how=signal.SIGTERM):
         if self.process is not None:

@@ -2,11 +2,12 @@
 import os
 import signal
 import sys
+import threading
 import time
 
-from brokers import CACHE, OURS, Broker, kafka_nodes, load
+from brokers import CACHE, OURS, Broker, answers, kafka_nodes, load
 
-ROWS = ["cluster-produce", "cluster-open", "cluster-failover", "cluster-idle", "cluster-create"]
+ROWS = ["cluster-produce", "cluster-open", "cluster-failover", "cluster-idle", "cluster-create", "cluster-catchup"]
 NODES = 3
 
 
@@ -42,6 +43,39 @@ class Cluster:
     def cpu(self):
         return [node.cpu() for node in self.nodes]
 
+    def catch_up(self, options, gigabytes):
+        """Kills one node while so much is written, and returns the seconds until it is in sync again with what the others' clients noticed."""
+        topic, rate = "behind", 10_000
+        foreground = ("produce", "--topic", topic, "--rate", rate, "--seconds", options.seconds)
+        self.load("produce", "--topic", topic, "--replicas", NODES, "--seconds", options.warm)
+        normal = self.load(*foreground).get("p99_ms")
+        self.nodes[-1].stop(signal.SIGKILL)
+        self.nodes[0].wait(lambda port: answers(port, topic), 60)
+        self.load_alive("produce", "--topic", topic, "--seconds", 3600, "--requests", int(gigabytes * 1e9 / (6 * 16 * 1033)))
+        self.nodes[0].wait(lambda port: not answers(port, topic, in_sync=NODES), 60)
+        done, noticed = threading.Event(), []
+
+        def produce():
+            while not done.is_set():
+                noticed.append(self.load_alive(*foreground).get("p99_ms"))
+
+        clients = threading.Thread(target=produce)
+        clients.start()
+        try:
+            started = self.nodes[-1].start()
+            began = time.monotonic()
+            self.nodes[0].wait(lambda port: answers(port, topic, in_sync=NODES), 1800)
+            seconds = time.monotonic() - began
+        finally:
+            done.set()
+            clients.join()
+        during = [p99 for p99 in noticed if p99 is not None]
+        return started + seconds, gigabytes * 1000 / seconds, normal, max(during) if during else None
+
+    def load_alive(self, *arguments):
+        """As load, whichever nodes live."""
+        return load(self.name, self.nodes[0].port, [node.process.pid for node in self.nodes[:-1]], arguments)
+
 
 def chronik_nodes(options, folder, port):
     """Ours take three ports each: for clients, health, and each other."""
@@ -59,6 +93,19 @@ def chronik_nodes(options, folder, port):
         command += ["--set", "chronik.broker.min.insync.replicas=2"]
         nodes.append(Broker(OURS, own, port + 3 * (node - 1), command))
     return nodes
+
+
+def disk_speed(folder, gigabytes=1):
+    """MB/s of one file that is written from front to end, and synced."""
+    path, block = os.path.join(folder, "disk"), os.urandom(1 << 20)
+    began = time.monotonic()
+    with open(path, "wb", buffering=0) as file:
+        for _ in range(int(gigabytes * 1000)):
+            file.write(block)
+        os.fsync(file.fileno())
+    seconds = time.monotonic() - began
+    os.remove(path)
+    return gigabytes * 1000 * 1.048576 / seconds
 
 
 def measure(options, rows, home, work, brokers, table):
@@ -118,6 +165,21 @@ def measure(options, rows, home, work, brokers, table):
     turns("cluster-produce", "half load", half_load)
     turns("cluster-open", "open loop", open_loop)
     turns("cluster-failover", "leader killed", failover)
+
+    if "cluster-catchup" in rows:
+        speed = disk_speed(work)
+        progress(f"cluster: the disk writes {speed:.0f} MB/s")
+        for cluster in clusters:
+            progress(f"cluster: {cluster.name}: {options.catchup_gb:g} GB are written while a node is down")
+            seconds, mb_s, normal, during = cluster.catch_up(options, options.catchup_gb)
+            label = f"{options.catchup_gb:g} GB behind"
+            table.add(f"{label}: process start to in sync", "s", cluster.name, seconds, cache=("<=", 1))
+            table.add(f"{label}: catching up", "MB/s", cluster.name, mb_s, cache=(">=", 1))
+            table.add(f"{label}: catching up, part of the disk's speed", "x", cluster.name, mb_s / speed, absolute=(">=", 0.8))
+            table.add(f"{label}: ack p99 of others at 10 MB/s, before", "ms", cluster.name, normal)
+            table.add(f"{label}: ack p99 of others at 10 MB/s, meanwhile", "ms", cluster.name, during)
+            if normal and during:
+                table.add(f"{label}: ack p99 of others, meanwhile to before", "x", cluster.name, during / normal, absolute=("<=", 2))
 
     if "cluster-idle" in rows:
         progress("cluster: 1,000 partitions")
