@@ -236,6 +236,12 @@ public sealed partial class MetadataImage
     /// <summary>Of how many partitions each node is the preferred leader.</summary>
     public ImmutableDictionary<NodeId, int> PreferredCounts { get; private init; } = ImmutableDictionary<NodeId, int>.Empty;
 
+    /// <summary>The partition of this identity, or null when there is none.</summary>
+    public PartitionImage? Find(GroupId group) =>
+        TopicsById.TryGetValue(group.Topic, out TopicImage? topic) && (uint)group.Partition < (uint)topic.Partitions.Length
+            ? topic.Partitions[group.Partition]
+            : null;
+
     /// <summary>How many brokers are live.</summary>
     public int LiveCount => Brokers.Values.Count(broker => broker.IsLive);
 

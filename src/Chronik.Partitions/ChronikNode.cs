@@ -137,6 +137,7 @@ public sealed class ChronikNode : IBrokerNode
         NodeContext node = new(identity.NodeId, storage, buffers, time, ticker, options.Limits, meters, _peers)
         {
             StandsAlone = options.Cluster is null,
+            Metadata = _published,
         };
         _snapshots = node.Snapshots;
         PeerBook others = new();

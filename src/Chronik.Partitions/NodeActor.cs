@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Akka.Event;
+using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Controller;
 using Chronik.Partitions.Forming;
@@ -38,6 +39,7 @@ internal sealed class NodeActor : ReceiveActor
             Props.Create(() => new ControllerActor(setup.Controller, setup.Router, partitions, groups)), "controller");
         IActorRef leaderships = Context.ActorOf(Props.Create(() => new LeadershipsActor(setup.Leaderships)), LeadershipsActor.Name);
         Context.ActorOf(Props.Create(() => new RpcActor(controller, leaderships, setup.Directory, setup.Node.Peers)), RpcActor.Name);
+        Context.ActorOf(Props.Create(() => new IsrReporter(setup.Node, setup.Directory, Submitter(setup.Router))), IsrReporter.Name);
         if (setup.Forming is { } how)
         {
             IActorRef forming = Context.ActorOf(Props.Create(() => new FormingActor(how, partitions)), FormingActor.Name);
@@ -63,6 +65,9 @@ internal sealed class NodeActor : ReceiveActor
             (letter.Message as SnapshotBatches)?.Release();
         });
     }
+
+    private static Func<MetadataCommand, TimeSpan, Task<IReadOnlyList<ItemResult>>> Submitter(CommandRouter router) =>
+        async (command, timeout) => (await router.SubmitAsync(command, timeout).ConfigureAwait(false)).Results;
 
     /// <summary>A name that is taken or not allowed is the asker's problem; failing here would take every replica down.</summary>
     private static object Start(StartChild start)

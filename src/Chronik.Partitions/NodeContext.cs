@@ -33,6 +33,9 @@ internal sealed record NodeContext(
     /// <summary>The snapshots that it sends and receives.</summary>
     public SnapshotTransfers Snapshots { get; init; } = new(Limits, Time);
 
+    /// <summary>The metadata as far as this node has applied them.</summary>
+    public PublishedMetadata Metadata { get; init; } = new();
+
     /// <summary>Milliseconds since 1970.</summary>
     public long NowMs => Time.GetUtcNow().ToUnixTimeMilliseconds();
 }

@@ -133,7 +133,11 @@ public sealed record QuorumState(
 /// <param name="LogEndOffset">Where its log ends, as it said last; -1 when unknown.</param>
 /// <param name="LastContactMs">When it was heard of last, in milliseconds since 1970; -1 when never.</param>
 /// <param name="LastCaughtUpMs">When it had everything last, in milliseconds since 1970; -1 when never.</param>
-public sealed record QuorumReplica(NodeId Node, KafkaOffset LogEndOffset, long LastContactMs, long LastCaughtUpMs);
+public sealed record QuorumReplica(NodeId Node, KafkaOffset LogEndOffset, long LastContactMs, long LastCaughtUpMs)
+{
+    /// <summary>Stands for the time of something that never was.</summary>
+    internal const long NeverCaughtUp = -1;
+}
 
 internal static class Replies
 {

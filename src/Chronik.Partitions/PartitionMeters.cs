@@ -50,6 +50,12 @@ internal sealed class PartitionMeters : IDisposable
         _meter.CreateObservableGauge(
             "chronik.partition.failed", () => directory.FailedCount, "{partition}", "Replicas that stopped and serve nothing.");
         _meter.CreateObservableGauge(
+            "chronik.under.replicated.partitions", () => Led(directory).Count(view => view.Isr.Count < view.Replicas.Count), "{partition}",
+            "Partitions led here that have replicas which are not in sync.");
+        _meter.CreateObservableGauge(
+            "chronik.under.min.isr.partitions", () => Led(directory).Count(IsUnderMin), "{partition}",
+            "Partitions led here that have fewer replicas in sync than min.insync.replicas: acks=all is refused.");
+        _meter.CreateObservableGauge(
             "chronik.partition.recovering", () => directory.All.Count(partition => partition.View.IsRecovering), "{partition}",
             "Replicas that lost what they held and are being filled again: they have no vote, and are not in sync.");
         _meter.CreateObservableGauge(
@@ -57,6 +63,11 @@ internal sealed class PartitionMeters : IDisposable
     }
 
     public void Dispose() => _meter.Dispose();
+
+    private static IEnumerable<PartitionView> Led(PartitionDirectory directory) =>
+        directory.All.Select(partition => partition.Published).Where(view => view is { IsLeader: true, Failure: null });
+
+    private static bool IsUnderMin(PartitionView view) => view.Isr.Count < Math.Min(view.Config.MinInsyncReplicas, view.Replicas.Count);
 
     public void Committed(int batches, long bytes, long records)
     {

@@ -77,6 +77,37 @@ public sealed class ClusterHostTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Who_is_in_sync_is_recorded_by_whichever_leader_and_controller_there_is()
+    {
+        var hasty = ("chronik.broker.replica.lag.time.max.ms", "1000");
+        var first = await StartAsync(1, 3, extra: hasty);
+        var second = await StartAsync(2, 3, seed: first.AkkaPort, extra: hasty);
+        var third = await StartAsync(3, 3, seed: first.AkkaPort, extra: hasty);
+        List<ChronikHost> hosts = [first, second, third];
+        foreach (var host in hosts) await host.Ready.WaitAsync(Patience);
+        await UntilAsync(() => hosts.All(host => host.Node!.Metadata.LiveCount == 3 && host.Node.Controller.IsSome));
+        var created = Assert.Single(await first.Node!.SubmitAsync(
+            new CreateTopics([new NewTopic { Name = "t", PartitionCount = 6, ReplicationFactor = 3 }]), Patience));
+        Assert.Equal((KafkaError.None, null), (created.Error, created.Message));
+        Assert.All(Partitions(first), partition => Assert.Equal((3, LeaderEpoch.Unknown), (partition.Isr.Length, partition.IsrEpoch)));
+
+        // The node that leads the metadata and a third of the partitions dies: a new leader and a new controller find it out and record it.
+        var dead = hosts.Single(host => host.Node!.Id == first.Node.Controller);
+        var id = dead.Node!.Id;
+        _hosts.Remove(dead);
+        await dead.StopAsync();
+        hosts.Remove(dead);
+        await UntilAsync(() => hosts.SelectMany(Partitions).All(partition => partition.Isr.Length == 2 && !partition.Isr.Contains(id)));
+        Assert.All(hosts, host => Assert.Equal(2, host.Node!.Locate(host.Node.Metadata.Topics["t"].Id, 0)!.Isr.Count));
+
+        // It is back, has nothing to catch up with, and is in sync again; what it reads at its start says so too.
+        hosts.Add(await StartAsync(id.Value, 3, seed: hosts[0].AkkaPort, extra: hasty));
+        await hosts[2].Ready.WaitAsync(Patience);
+        await UntilAsync(() => hosts.All(host => Partitions(host).All(partition => partition.Isr.Length == 3)));
+        Assert.All(Partitions(hosts[2]), partition => Assert.NotEqual(LeaderEpoch.Unknown, partition.IsrEpoch));
+    }
+
+    [Fact]
     public async Task A_node_that_cannot_be_in_the_cluster_says_why_and_stops()
     {
         var first = await StartAsync(1, 1);
@@ -104,6 +135,8 @@ public sealed class ClusterHostTests : IAsyncLifetime
         await UntilAsync(() => first.Node.Metadata.Topics.ContainsKey("t"));
     }
 
+    private static IEnumerable<PartitionImage> Partitions(ChronikHost host) => host.Node!.Metadata.Topics["t"].Partitions;
+
     private static async Task<bool> SucceedsAsync(IBrokerNode node, string topic)
     {
         try
@@ -127,7 +160,8 @@ public sealed class ClusterHostTests : IAsyncLifetime
             if (TimeProvider.System.GetElapsedTime(started) > Patience) throw new TimeoutException("what was waited for did not come");
     }
 
-    private async Task<ChronikHost> StartAsync(int id, int expect, TextWriter? progress = null, int? seed = null, string? folder = null)
+    private async Task<ChronikHost> StartAsync(
+        int id, int expect, TextWriter? progress = null, int? seed = null, string? folder = null, params (string Key, string Value)[] extra)
     {
         List<(string Key, string Value)> values =
         [
@@ -141,6 +175,7 @@ public sealed class ClusterHostTests : IAsyncLifetime
             ("akka.remote.dot-netty.tcp.hostname", "127.0.0.1"),
             ("akka.remote.dot-netty.tcp.port", "0"),
         ];
+        values.AddRange(extra);
         if (seed is not null) values.Add(("akka.cluster.seed-nodes", $"[\"akka.tcp://chronik@127.0.0.1:{seed}\"]"));
         var host = await ChronikHost.StartAsync(ChronikOptions.Load(values), progress ?? TextWriter.Null);
         _hosts.Add(host);

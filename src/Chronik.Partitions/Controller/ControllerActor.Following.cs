@@ -15,6 +15,7 @@ internal sealed partial class ControllerActor
         MetadataImage before = _image;
         List<(KafkaOffset Offset, MetadataRecord Record)> records = _next < view.HighWatermark ? MetadataLog.Read(view, _next) : [];
         KafkaOffset? restatedAt = null;
+        MetadataSaysIsr? saysIsr;
         foreach ((KafkaOffset offset, MetadataRecord record) in records)
         {
             _image = _image.Apply(record);
@@ -30,6 +31,7 @@ internal sealed partial class ControllerActor
             if (!_isLoaded) return;
             _logger.Info("metadata loaded: {0} topics from {1} records", _image.Topics.Count, _image.Version);
             _partitions.Tell(AllReplicas());
+            saysIsr = MetadataSaysIsr.Anything;
         }
         else if (records.Count == 0)
         {
@@ -38,13 +40,16 @@ internal sealed partial class ControllerActor
         else if (restatedAt is not null)
         {
             FollowAll(before);
+            saysIsr = MetadataSaysIsr.Anything;
         }
         else
         {
             Follow(before, records);
+            saysIsr = before.Level < _image.Level ? MetadataSaysIsr.Anything : new MetadataSaysIsr([.. records.SelectMany(IsrOf)]);
         }
 
         _setup.Published.Set(_image, _next);
+        if (saysIsr is { Groups: { IsDefault: true } or { Length: > 0 } }) Context.System.EventStream.Publish(saysIsr);
         if (restatedAt is { } start) _log!.Replica.Tell(new DeleteRecords(start), ActorRefs.Nobody);
     }
 
@@ -66,6 +71,14 @@ internal sealed partial class ControllerActor
         _setup.Node.Storage.Raise(_image.Level);
         _logger.Info("the cluster is at {0} {1} now", FeatureLevel.Name, _image.Level);
     }
+
+    /// <summary>The partitions of which a record changes who is in sync, as far as the metadata know.</summary>
+    private static IEnumerable<GroupId> IsrOf((KafkaOffset Offset, MetadataRecord Record) applied) => applied.Record switch
+    {
+        IsrChanged changed => [new GroupId(changed.Id, changed.Partition)],
+        ReassignmentChanged moved => [new GroupId(moved.Id, moved.Partition)],
+        _ => [],
+    };
 
     /// <summary>Tells /partitions what some records changed for this node.</summary>
     private void Follow(MetadataImage before, List<(KafkaOffset Offset, MetadataRecord Record)> records)

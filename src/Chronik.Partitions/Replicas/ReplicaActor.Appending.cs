@@ -104,9 +104,9 @@ internal sealed partial class ReplicaActor
     private (KafkaError Error, string Message)? Refusal(AppendRequest request)
     {
         if (!_leads) return (KafkaError.NotLeaderOrFollower, "this node does not lead the partition at the moment");
-        if (request.Acks == RequiredAcks.All && _isr.Current.Length < MinInSync)
+        if (request.Acks == RequiredAcks.All && _inSync.Length < MinInSync)
             return (KafkaError.NotEnoughReplicas,
-                $"{_isr.Current.Length} replicas are in sync, {_config.MinInsyncReplicas} are needed (min.insync.replicas)");
+                $"{_inSync.Length} replicas are in sync, {_config.MinInsyncReplicas} are needed (min.insync.replicas)");
         if (!_node.Storage.HasRoom && _spec.Group != GroupId.Metadata) // The reserve is there so that topics can still be deleted.
             return (KafkaError.KafkaStorageError,
                 $"the disk's reserve is reached: {_node.Storage.FreeBytes} bytes are free (chronik.storage.reserve-bytes)");
@@ -120,9 +120,6 @@ internal sealed partial class ReplicaActor
                 $"{_node.Storage.Wal.QueueBytes} bytes wait for the write-ahead log (chronik.storage.wal-queue-bytes)");
         return null;
     }
-
-    /// <summary>How many replicas must be in sync: never more than there are, as in Kafka.</summary>
-    private int MinInSync => Math.Min(_config.MinInsyncReplicas, _core.Membership.Voters.Length);
 
     private void AnswerUnappended(AppendRequest request, SequenceVerdict verdict, in ProducerBatch producer, KafkaOffset original)
     {
@@ -145,8 +142,9 @@ internal sealed partial class ReplicaActor
                 PendingAppend duplicate = new(
                     _core.LastIndex + _proposals.Count, request, original, AppendResult.NoAppendTime, _takenAt, IsDuplicate: true);
                 bool isDurable = request.Acks == RequiredAcks.Leader && duplicate.Index <= _core.DurableIndex;
-                if (isDurable || _core.AppliedIndex == duplicate.Index) Answer(duplicate);
+                if (isDurable) Answer(duplicate);
                 else Wait(duplicate);
+                AnswerCommitted();
                 break;
         }
     }
@@ -170,18 +168,24 @@ internal sealed partial class ReplicaActor
         batch.BaseSequence < 0 ? batch.BaseSequence : ProducerStates.SequenceAfter(batch.BaseSequence, batch.RecordCount - 1),
         _node.NowMs);
 
-    /// <summary>Answers the appends that are committed and applied.</summary>
+    /// <summary>
+    /// Answers the appends that are committed and applied, and that as many replicas in sync hold as must, or that are in sync too few by
+    /// now.
+    /// </summary>
     private void AnswerCommitted()
     {
-        bool inSync = _isr.Current.Length >= MinInSync;
+        if (_pending.Count == 0) return;
+        bool inSync = _inSync.Length >= MinInSync;
+        LogIndex held = HeldInSync();
         while (_pending.TryPeek(out PendingAppend append) && append.Index <= _core.AppliedIndex)
         {
+            if (inSync && append.Index > held && append.Request.Acks == RequiredAcks.All) return;
             _pending.Dequeue();
             if (!append.IsDuplicate) _node.Meters.CommittedAfter(append.TakenAt);
             if (inSync || append.Request.Acks != RequiredAcks.All) Answer(append);
             else
                 append.Request.Answer(Failed(
-                    KafkaError.NotEnoughReplicasAfterAppend, $"{_isr.Current.Length} replicas are in sync (min.insync.replicas)"));
+                    KafkaError.NotEnoughReplicasAfterAppend, $"{_inSync.Length} replicas are in sync (min.insync.replicas)"));
         }
     }
 

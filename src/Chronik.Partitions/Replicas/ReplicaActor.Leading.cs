@@ -9,8 +9,6 @@ internal sealed partial class ReplicaActor
 {
     private const int TicksRemembered = 32;
 
-    private readonly InSyncReplicas _isr;
-    private readonly long _ticksPerLook;
     private readonly LeaderLease _lease;
     private readonly ReplicationLag _lag;
     private readonly long[] _tickTimes = new long[TicksRemembered];
@@ -24,7 +22,7 @@ internal sealed partial class ReplicaActor
         if (_core.IsAsleep) return; // It was on its way already.
         _tickTimes[++_ticks % TicksRemembered] = _node.Time.GetTimestamp();
         Step(RaftInput.Tick());
-        if (_leads && _ticks % _ticksPerLook == 0) LookAtFollowers();
+        if (_ticks % _ticksPerLook == 0) ShowFollowers();
     }
 
     private void FallAsleepOrWake()
@@ -32,28 +30,7 @@ internal sealed partial class ReplicaActor
         if (_core.IsAsleep) _node.Ticker.Sleep(_self);
         else _node.Ticker.Wake(_self);
         _lease.Sleep(_core.IsAsleep ? _core.Membership.Voters : default);
-        if (_leads && _core.IsAsleep) LookAtFollowers(); // All of them have everything, and nobody looks until it wakes.
-    }
-
-    /// <summary>Finds who is in sync now; the set that was found last holds until the next look.</summary>
-    private void LookAtFollowers()
-    {
-        if (UpdateInSync()) _partition.Publish(View());
-    }
-
-    private bool UpdateInSync()
-    {
-        List<FollowerMatch> matches = [];
-        foreach (NodeId node in _core.Membership.Voters)
-        {
-            if (!_core.TryGetProgress(node, out PeerProgress progress)) continue;
-            bool isLost = progress.IsLost || !_node.Peers.IsAlive(node);
-            matches.Add(new FollowerMatch(node, progress.Match, isLost, progress.IsRecovering));
-        }
-
-        if (!_isr.Look(_node.Time.GetTimestamp(), _core.LastIndex, _core.Membership.Voters, matches)) return false;
-        _node.Peers.Announce(_spec.Group, _core.Term.ToLeaderEpoch(), _isr.Current);
-        return true;
+        if (_core.IsAsleep) ShowFollowers(); // All of them have everything, and nobody looks until it wakes.
     }
 
     /// <summary>Looks, after every step, at what others are shown of leadership.</summary>
@@ -62,7 +39,6 @@ internal sealed partial class ReplicaActor
         if (_core.Role == RaftRole.Leader && _ledTerm is null)
         {
             _ledTerm = _core.Term;
-            _isr.Begin(_core.Membership.Voters);
             _lag.Begin();
         }
 
@@ -72,8 +48,8 @@ internal sealed partial class ReplicaActor
         if (leads)
         {
             RenewLease();
-            if (_effects.MembershipChanged) UpdateInSync();
-            if (!_leads) _node.Peers.Announce(_spec.Group, _core.Term.ToLeaderEpoch(), _isr.Current);
+            if (!_leads) BeginInSync();
+            else if (_effects.MembershipChanged) ShowFollowers();
         }
 
         if (!changed) return;
@@ -98,6 +74,7 @@ internal sealed partial class ReplicaActor
         _lease.End();
         _partition.ForgetEnds();
         StopSending();
+        EndInSync();
         _partition.Publish(View());
         RefusePending(KafkaError.NotLeaderOrFollower, "this node leads the partition no longer");
         if (!served) return;
@@ -153,9 +130,8 @@ internal sealed partial class ReplicaActor
         if (!_core.TryGetProgress(node, out PeerProgress progress)) return new QuorumReplica(node, KafkaOffset.Unknown, -1, -1);
         bool hasAll = progress.Match >= _core.LastIndex;
         long contact = _core.IsAsleep ? now : now - (progress.SilentTicks * (long)_node.Ticker.Interval.TotalMilliseconds);
-        long? caughtUpAt = _isr.CaughtUpAt(node);
-        long caughtUp = hasAll ? now : caughtUpAt is null ? -1 : now - (long)_node.Time.GetElapsedTime(caughtUpAt.Value).TotalMilliseconds;
-        return new QuorumReplica(node, hasAll ? _core.NextOffset : progress.NextOffset, Math.Max(-1, contact), caughtUp);
+        return new QuorumReplica(
+            node, hasAll ? _core.NextOffset : progress.NextOffset, Math.Max(-1, contact), hasAll ? now : QuorumReplica.NeverCaughtUp);
     }
 
     private PartitionView View()
@@ -175,7 +151,7 @@ internal sealed partial class ReplicaActor
             Config = _config,
             Replicas = _core.Membership.Voters,
             IsRecovering = _core.IsRecovering,
-            Isr = _leads ? _isr.Current : _core.Membership.Voters,
+            Isr = _leads ? _inSync : _core.Membership.Voters,
             Failure = _failure,
         };
     }

@@ -32,7 +32,11 @@ internal sealed partial class ReplicaActor : IWalCompletion
             // The disk is about to forget the log up to the snapshot: nothing follows before it has.
             if (peer.Message.Kind == MessageKind.Append && _receiving is { IsInstalling: true }) return;
             Step(RaftInput.Receive(peer.Message));
-            if (_ledTerm is not null && peer.Message.Kind == MessageKind.AppendReply) Acknowledged(peer.Message.From);
+            if (_ledTerm is not null && peer.Message.Kind == MessageKind.AppendReply)
+            {
+                Acknowledged(peer.Message.From);
+                AnswerCommitted();
+            }
         }
         finally
         {
@@ -73,6 +77,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
 
         Step(RaftInput.DiskDone(number));
         AnswerDurable();
+        AnswerCommitted();
         TellRecovered();
         MakeSnapshotDurable();
         if (_checkpointAgain) StartCheckpoint();

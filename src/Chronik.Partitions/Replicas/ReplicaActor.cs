@@ -24,6 +24,7 @@ namespace Chronik.Partitions.Replicas;
 ///   storage ---- WriteCheckpoint ----->|          |-- event stream: LeadershipChanged
 ///   partitions - ApplyRetention,       |          |-- ReplicaRecovered, ReplicaDamaged ---> partitions
 ///                TopicConfigChanged -->|          |-- creates snapshot-{n}, which sends to a member far behind, or receives
+///   isr ------ InSync ---------------->|          |-- creates isr-{epoch} while it leads; FollowersSeen now and then --> isr
 ///   controller - ChangeMembers ------->|          |
 ///   readers ---- ConfirmRead,          |          |-- creates read-index, which gathers reads and asks for
 ///                LogDamaged ---------->|          |   one confirmation after the other (AskReadIndex)
@@ -57,7 +58,6 @@ internal sealed partial class ReplicaActor : UntypedActor
         _producers = new ProducerStates(node.Limits.PartitionProducers);
         _lag = new ReplicationLag(node.Meters);
         _ticksPerLook = Math.Max(1, (long)(node.Limits.ReplicaLagMax / InSyncReplicas.LooksPerLag / node.Ticker.Interval));
-        _isr = new InSyncReplicas(node.Self, node.Time, node.Limits.ReplicaLagMax, node.Ticker.Interval * _ticksPerLook);
         RecoveredGroup? recovered = node.Storage.TakeRecovered(spec.Group);
         Checkpoint? checkpoint = recovered?.Checkpoint;
         Membership? members;
@@ -188,7 +188,13 @@ internal sealed partial class ReplicaActor : UntypedActor
                 Sender.Tell(_producers.Summaries());
                 break;
             case DescribeQuorum:
-                Sender.Tell(DescribedQuorum());
+                AnswerQuorum();
+                break;
+            case InSync found:
+                Take(found);
+                break;
+            case Terminated ended when ended.ActorRef.Equals(_isr):
+                StartIsr(); // It failed: another one begins with what it said last.
                 break;
             case ChangeMembers change:
                 Sender.Tell(Change(change.Target));

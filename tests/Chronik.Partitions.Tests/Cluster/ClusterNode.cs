@@ -44,6 +44,7 @@ internal sealed class ClusterNode : IAsyncDisposable
         {
             StandsAlone = false,
             Snapshots = Snapshots,
+            Metadata = Metadata,
         };
         _partitions = _system.ActorOf(Props.Create(() => new PartitionsActor(Context, _directory)));
         Storage.CheckpointWanted += group => _partitions.Tell(new CheckpointNeeded(group), ActorRefs.NoSender);
@@ -69,6 +70,9 @@ internal sealed class ClusterNode : IAsyncDisposable
 
     /// <summary>Its replicas.</summary>
     public PartitionDirectory Replicas => _directory;
+
+    /// <summary>The metadata as the node knows them; a test says what they are.</summary>
+    public PublishedMetadata Metadata { get; } = new();
 
     public int AwakeGroups => _ticker.AwakeCount;
 

@@ -11,7 +11,7 @@ public sealed class ReplicationTests
     private static readonly ClusterOptions Hasty = new()
     {
         MinInsyncReplicas = 3,
-        Limits = new PartitionLimits { ReplicaLagMax = TimeSpan.FromMilliseconds(500) },
+        Limits = new PartitionLimits { ReplicaLagMax = TimeSpan.FromSeconds(2) },
     };
 
     [Fact]

@@ -1,0 +1,123 @@
+using System.Collections.Immutable;
+using System.Diagnostics.Metrics;
+using Akka.Actor;
+using Chronik.Metadata;
+using Chronik.Model;
+using Xunit;
+
+namespace Chronik.Partitions.Tests.Cluster;
+
+/// <summary>Who is in sync of a partition on three nodes.</summary>
+public sealed class IsrTests
+{
+    private static readonly ClusterOptions Hasty = new()
+    {
+        Limits = new PartitionLimits { ReplicaLagMax = TimeSpan.FromSeconds(2) },
+    };
+
+    [Fact]
+    public async Task A_node_that_is_silent_for_less_than_the_time_allowed_stays_in_sync()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: new ClusterOptions
+        {
+            MinInsyncReplicas = 3,
+            Limits = new PartitionLimits { ReplicaLagMax = TimeSpan.FromMinutes(10) },
+        });
+        await cluster.ProduceAsync("a");
+        Partition leader = await cluster.LeaderAsync();
+        NodeId other = cluster.Ids.First(id => id != cluster.NodeOf(leader));
+        await cluster.KillAsync(other);
+        Task<AppendResult> append = cluster.Begin(leader, ReplicaCluster.Batch("b").Build());
+        await NodeFixture.UntilAsync(() => leader.View.HighWatermark.Value == 2);
+        Assert.Equal(3, leader.View.Isr.Count);
+
+        // Two hold it and three must, or be known not to be in sync any more: the producer is told once the third one has it.
+        Assert.False(append.IsCompleted);
+        await cluster.RestartAsync(other);
+        Assert.Equal(KafkaError.None, (await append.WaitAsync(NodeFixture.Patience)).Error);
+        Assert.Equal(3, leader.View.Isr.Count);
+        await cluster.AllShowAsync(["a", "b"]);
+    }
+
+    [Fact]
+    public async Task Who_died_leaves_and_is_back_when_it_has_everything_again_while_the_group_goes_to_sleep_and_wakes()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Hasty);
+        await cluster.ProduceAsync("a");
+        await NodeFixture.UntilAsync(() => cluster.Nodes.All(node => node.AwakeGroups == 0));
+        Partition leader = await cluster.LeaderAsync();
+        NodeId dead = cluster.Ids.First(id => id != cluster.NodeOf(leader));
+        await cluster.KillAsync(dead);
+        await NodeFixture.UntilAsync(() => leader.View.Isr.Count == 2);
+        Assert.DoesNotContain(dead, leader.View.Isr);
+        Assert.True(Gauge("chronik.under.replicated.partitions") >= 1);
+        await cluster.ProduceAsync("b");
+        await cluster.RestartAsync(dead);
+        await NodeFixture.UntilAsync(() => leader.View.Isr.Count == 3);
+        await cluster.AllShowAsync(["a", "b"]);
+        await NodeFixture.UntilAsync(() => cluster.Nodes.All(node => node.AwakeGroups == 0));
+        Assert.Equal(3, leader.View.Isr.Count);
+    }
+
+    [Fact]
+    public async Task A_new_leader_begins_with_those_of_whom_the_last_one_said_so()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await cluster.ProduceAsync("a");
+        Partition first = await cluster.LeaderAsync();
+        NodeId old = cluster.NodeOf(first);
+        NodeId[] others = [.. cluster.Ids.Where(id => id != old)];
+        (NodeId next, NodeId behind) = (others[0], others[1]);
+        foreach (NodeId id in cluster.Ids) Record(cluster, id, first.View.Epoch, old, next);
+        foreach (NodeId id in cluster.Ids) cluster.Link(id, behind).Hold();
+        await cluster.ProduceAsync("b");
+        first.Replica.Tell(new TransferLeadership(next), ActorRefs.NoSender);
+        Partition second = cluster.At(next);
+        await NodeFixture.UntilAsync(() => second.View.IsLeader);
+        Assert.Equal(cluster.Ids.Where(id => id != behind), second.View.Isr);
+        foreach (NodeId id in cluster.Ids) cluster.Link(id, behind).LetGo();
+        await NodeFixture.UntilAsync(() => second.View.Isr.Count == 3);
+    }
+
+    [Fact]
+    public async Task The_leader_says_since_when_a_follower_lacks_something()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await cluster.ProduceAsync("a");
+        Partition leader = await cluster.LeaderAsync();
+        NodeId dead = cluster.Ids.First(id => id != cluster.NodeOf(leader));
+        await NodeFixture.UntilAsync(() => cluster.Nodes.All(node => node.AwakeGroups == 0));
+        await cluster.KillAsync(dead);
+        await cluster.ProduceAsync("b");
+        QuorumState state = await leader.DescribeQuorumAsync();
+        QuorumReplica lost = state.Voters.Single(voter => voter.Node == dead);
+        QuorumReplica self = state.Voters.Single(voter => voter.Node == cluster.NodeOf(leader));
+        Assert.InRange(lost.LastCaughtUpMs, 1, self.LastCaughtUpMs);
+        Assert.True(lost.LogEndOffset < self.LogEndOffset);
+    }
+
+    private static void Record(ReplicaCluster cluster, NodeId node, LeaderEpoch epoch, params NodeId[] isr)
+    {
+        MetadataImage image = MetadataImage.Empty
+            .Apply(new LevelChanged(FeatureLevel.Operable))
+            .Apply(new TopicCreated(
+                "t", cluster.Group.Topic, [new PartitionImage([.. cluster.Ids])], ImmutableSortedDictionary<string, string>.Empty))
+            .Apply(new IsrChanged(cluster.Group.Topic, cluster.Group.Partition, epoch, [.. isr.OrderBy(id => id.Value)]));
+        cluster[node].Metadata.Set(image, new KafkaOffset(3));
+    }
+
+    /// <summary>The highest value of any node in this process: nodes of other tests may be measured too.</summary>
+    private static long Gauge(string name)
+    {
+        long highest = 0;
+        using MeterListener listener = new();
+        listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Name == name) self.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<int>((_, value, _, _) => highest = Math.Max(highest, value));
+        listener.Start();
+        listener.RecordObservableInstruments();
+        return highest;
+    }
+}
