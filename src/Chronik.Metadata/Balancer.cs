@@ -36,6 +36,19 @@ public sealed record BalancerMove(
 /// <param name="Factor">How many replicas the partition has.</param>
 public sealed record StuckReplica(string Topic, int Partition, NodeId Broker, int Factor);
 
+/// <summary>What may move.</summary>
+public enum BalancerScope
+{
+    /// <summary>Only replicas of dead brokers that drain, to other brokers: that mends what is under-replicated.</summary>
+    Dead,
+
+    /// <summary>Whatever is on brokers that drain.</summary>
+    Draining,
+
+    /// <summary>Everything.</summary>
+    All,
+}
+
 /// <summary>What would make a cluster balanced.</summary>
 /// <param name="Moves">The moves, each partition at most once; none of them touches a partition that is being moved already.</param>
 /// <param name="Stuck">What should leave its broker and cannot.</param>
@@ -110,26 +123,26 @@ public static class Balancer
     /// </summary>
     /// <param name="image">The metadata.</param>
     /// <param name="input">What else must be known.</param>
-    /// <param name="paused">Whether only replicas of dead brokers that drain may move.</param>
+    /// <param name="scope">What may move.</param>
     /// <param name="moves">How many partitions may get another replica.</param>
     /// <param name="leaders">How many partitions may get another preferred leader.</param>
-    public static IReadOnlyList<BalancerMove> Next(MetadataImage image, BalancerInput input, bool paused, int moves, int leaders)
+    public static IReadOnlyList<BalancerMove> Next(
+        MetadataImage image, BalancerInput input, BalancerScope scope, int moves, int leaders)
     {
         BalancerBoard board = new(image, input) { StepsOnce = true };
         bool more = true;
         while (more && board.Changed < moves)
         {
             more = board.Evacuate(onlyDead: true)
-                || (!paused && (board.Evacuate(onlyDead: false) || board.SpreadRacks() || board.SpreadReplicas()));
+                || (scope >= BalancerScope.Draining && board.Evacuate(onlyDead: false))
+                || (scope == BalancerScope.All && (board.SpreadRacks() || board.SpreadReplicas()));
         }
 
-        if (board.Changed == 0 && moves > 0 && !paused && !board.IsMoving)
+        if (board.Changed > 0 || moves == 0 || board.IsMoving || scope == BalancerScope.Dead) return board.Moves();
+        board.LeaveDraining();
+        board.StepsOnce = false;
+        while (scope == BalancerScope.All && board.Changed < leaders && board.SpreadLeaders())
         {
-            board.LeaveDraining();
-            board.StepsOnce = false;
-            while (board.Changed < leaders && board.SpreadLeaders())
-            {
-            }
         }
 
         return board.Moves();
@@ -143,7 +156,7 @@ public static class Balancer
     {
         foreach (NodeId replica in partition.Replicas)
         {
-            if (partition.InSync().Contains(replica) || partition.IsAdding(replica)) continue;
+            if (partition.Isr.Contains(replica) || partition.Adding.Contains(replica)) continue;
             bool isGone = image.Brokers.TryGetValue(replica, out BrokerImage? broker)
                 && broker.IsDraining && (!broker.IsLive || input.Down.ContainsKey(replica));
             if (!isGone) return replica;

@@ -41,7 +41,7 @@ internal sealed partial class BalancerBoard
         TopicImage[] topics = [.. image.Topics.Values.OrderBy(topic => topic.Name, StringComparer.Ordinal)];
         _topics = [.. topics.Select(topic => topic.Name)];
         _topicReplicas = [.. topics.Select(_ => new int[ids.Length])];
-        _topicTotals = [.. topics.Select(topic => topic.Partitions.Sum(partition => partition.Target().Length))];
+        _topicTotals = [.. topics.Select(topic => topic.Partitions.Sum(partition => partition.Target.Length))];
         _topicLeaders = [.. topics.Select(_ => new int[ids.Length])];
         _canLead = [.. ids.Select(_ => new int[ids.Length])];
         for (int topic = 0; topic < topics.Length; topic++)
@@ -49,8 +49,8 @@ internal sealed partial class BalancerBoard
             for (int i = 0; i < topics[topic].Partitions.Length; i++)
             {
                 PartitionImage partition = topics[topic].Partitions[i];
-                int[] replicas = [.. partition.Target().Select(replica => at[replica])];
-                Seat seat = new(topic, i, replicas, partition.IsMoving());
+                int[] replicas = [.. partition.Target.Select(replica => at[replica])];
+                Seat seat = new(topic, i, replicas, partition.IsMoving);
                 IsMoving |= seat.IsMoving;
                 _seats.Add(seat);
                 foreach (int broker in replicas) Enter(seat, broker);

@@ -64,7 +64,7 @@ public static partial class MetadataMachine
     private static string? RefuseToLose(MetadataImage image, PartitionImage partition, BrokerImage broker)
     {
         if (!partition.Replicas.Contains(broker.Id)) return null;
-        ImmutableArray<NodeId> inSync = partition.InSync();
+        ImmutableArray<NodeId> inSync = partition.Isr;
         if (broker.IsLive)
         {
             // Its own replica is copied before it goes, so a partition with no other loses nothing.
@@ -84,5 +84,5 @@ public static partial class MetadataMachine
         bool IsLive(NodeId node) => image.Brokers.TryGetValue(node, out BrokerImage? other) && other.IsLive;
     }
 
-    private static int Factor(TopicImage topic) => topic.Partitions.Max(partition => partition.Target().Length);
+    private static int Factor(TopicImage topic) => topic.Partitions.Max(partition => partition.Target.Length);
 }

@@ -9,6 +9,7 @@ using Chronik.Partitions.Controller;
 using Chronik.Partitions.Forming;
 using Chronik.Partitions.Groups;
 using Chronik.Partitions.Leaderships;
+using Chronik.Partitions.Operating;
 using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
 using Chronik.Persistence;
@@ -41,6 +42,9 @@ public sealed record ChronikNodeOptions
     /// its storage must be told the same.
     /// </summary>
     public int NewestLevel { get; init; } = FeatureLevel.Newest;
+
+    /// <summary>Whether partitions are evened out over the brokers while this node is the controller.</summary>
+    public bool Balances { get; init; }
 
     /// <summary>How the node takes part in a cluster; null when it is alone, and needs no other.</summary>
     public ClusterOptions? Cluster { get; init; }
@@ -111,6 +115,7 @@ public sealed class ChronikNode : IBrokerNode
     private readonly CommandRouter _router;
     private readonly LeaderMover _mover;
     private readonly TaskCompletionSource<string> _refused = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _left = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Lock _readyLock = new();
     private HashSet<GroupId>? _missing; // What readiness waits for; null until the metadata is known.
 
@@ -152,12 +157,17 @@ public sealed class ChronikNode : IBrokerNode
         {
             FenceAfter = options.Cluster?.FenceAfter ?? TimeSpan.MaxValue,
             Refused = Refuse,
+            Balances = options.Balances,
+            StorageStatus = () => Storage,
+            Left = () => _left.TrySetResult(),
         };
-        _router = new CommandRouter(
-            identity.NodeId, _peers, _directory, _locator, others, _published,
-            _actors.Task.ContinueWith(
-                actors => actors.Result.Controller, CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion,
-                TaskScheduler.Default));
+        Task<IActorRef> controllerActor = _actors.Task.ContinueWith(
+            actors => actors.Result.Controller, CancellationToken.None, TaskContinuationOptions.OnlyOnRanToCompletion,
+            TaskScheduler.Default);
+        _router = new CommandRouter(identity.NodeId, _peers, _directory, _locator, others, _published, controllerActor);
+        Operator = new ClusterOperator(
+            controller, _router, _locator, controllerActor,
+            () => ((ExtendedActorSystem)system).Provider.DefaultAddress is { Host: { } host, Port: { } port } ? $"{host}:{port}" : null);
         _mover = new LeaderMover(
             identity.NodeId, _published, _locator, _peers, others,
             _actors.Task.ContinueWith(
@@ -218,6 +228,15 @@ public sealed class ChronikNode : IBrokerNode
 
     /// <summary>Completes with a reason when the node cannot be in the cluster that it met, and has to stop.</summary>
     public Task<string> Refused => _refused.Task;
+
+    /// <summary>
+    /// Completes when this node was removed from its cluster by an operator and holds nothing any more: it has to stop. It leaves its
+    /// folder as it is, and would join again if it were started again.
+    /// </summary>
+    public Task Left => _left.Task;
+
+    /// <summary>What operators ask of the cluster.</summary>
+    public ClusterOperator Operator { get; }
 
     /// <summary>
     /// How many replicas of this node have a leader that is known here, and how many there are: progress while the node becomes ready.

@@ -48,7 +48,7 @@ public sealed class BalancerTests
         world.Register(3);
         MetadataImage image = world.Image;
         int rounds = 0;
-        for (IReadOnlyList<BalancerMove> next; (next = Balancer.Next(image, Calm, paused: false, 2, 9)).Count > 0; rounds++)
+        for (IReadOnlyList<BalancerMove> next; (next = Balancer.Next(image, Calm, BalancerScope.All, 2, 9)).Count > 0; rounds++)
         {
             Assert.InRange(next.Count, 1, 2);
             image = Apply(image, next);
@@ -106,7 +106,7 @@ public sealed class BalancerTests
         Assert.All(plan.Stuck, stuck => Assert.Equal((new NodeId(0), 3), (stuck.Broker, stuck.Factor)));
         Assert.All(plan.Moves, move => Assert.False(move.MovesReplica));
         Assert.Equal(0, Apply(world.Image, plan.Moves).PreferredCounts[new NodeId(0)]);
-        Assert.Equal(2, Balancer.Next(world.Image, Calm, paused: false, 2, 9).Count);
+        Assert.Equal(2, Balancer.Next(world.Image, Calm, BalancerScope.All, 2, 9).Count);
     }
 
     [Fact]
@@ -116,7 +116,7 @@ public sealed class BalancerTests
         world.Create("t", 8, 3);
         world.Fence(3);
         World.Granted(world.Do(new DrainBroker(new NodeId(3), IsDraining: true) { ThenRemove = true }).Results.Single());
-        IReadOnlyList<BalancerMove> next = Balancer.Next(world.Image, Calm, paused: true, 100, 0);
+        IReadOnlyList<BalancerMove> next = Balancer.Next(world.Image, Calm, BalancerScope.Dead, 100, 0);
         Assert.All(next, move => Assert.Contains(new NodeId(3), move.From));
         Assert.Equal(0, Apply(world.Image, next).ReplicaCounts[new NodeId(3)]);
     }
@@ -170,7 +170,7 @@ public sealed class BalancerTests
         int steps = 0;
         while (true)
         {
-            IReadOnlyList<BalancerMove> next = Balancer.Next(image, input, paused: false, 1 + random.Next(5), 1 + random.Next(20));
+            IReadOnlyList<BalancerMove> next = Balancer.Next(image, input, BalancerScope.All, 1 + random.Next(5), 1 + random.Next(20));
             if (next.Count == 0) break;
             MetadataImage after = Apply(image, next);
             AssertRules(image, after);

@@ -6,6 +6,7 @@ using Chronik.Model;
 using Chronik.Partitions.Controller;
 using Chronik.Partitions.Forming;
 using Chronik.Partitions.Leaderships;
+using Chronik.Partitions.Operating;
 using Chronik.Storage;
 using Xunit;
 
@@ -46,6 +47,15 @@ public sealed class RpcSerializerTests : IAsyncDisposable
         new MoveLeaders([new LeaderMove(Topic, 3, new NodeId(2)), new LeaderMove(Topic, 4, NodeId.None)], TimeSpan.FromSeconds(2)),
         new LeadersMoved([new ItemResult(KafkaError.PreferredLeaderNotAvailable, "why")]),
         new NodeStopping(new NodeId(2)),
+        DescribeNode.Instance,
+        new NodeDescribed(
+            "1.2.3", new DiskStatus("/data", 9, 8, null), [new MoveProgress(Topic, 3, 5, 7)],
+            [new TransferStatus("t", 1, new NodeId(1), new NodeId(2), IsWaiting: true, 5, 6, 1.5)]),
+        new BalancerRequest(BalancerOrder.Stop),
+        new BalancerAnswer(
+            new BalancerStatus(true, "moving", null, 3, 1.5),
+            [new MoveStatus("t", 1, [new NodeId(1)], [new NodeId(2)], 0.5, 10, null)], "why"),
+        LeaveCluster.Instance,
         new Hello(Facts),
         new Welcome(Facts with { ClusterId = "", MetadataVoters = [] }),
         new Unwelcome(Facts, "why", IsOtherCluster: true),
@@ -132,5 +142,6 @@ public sealed class RpcSerializerTests : IAsyncDisposable
         new RegisterBroker(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "h", 9)], "r") { Directory = Id, Incarnation = Guid.NewGuid() },
         new ChangeLiveness(new NodeId(1), false),
         new ChangeLevel(2, ValidateOnly: true),
+        new DrainBroker(new NodeId(1), true) { ThenRemove = true },
     ];
 }

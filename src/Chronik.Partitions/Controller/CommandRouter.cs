@@ -1,6 +1,7 @@
 using Akka.Actor;
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Operating;
 using Chronik.Partitions.Peers;
 
 namespace Chronik.Partitions.Controller;
@@ -81,10 +82,28 @@ internal sealed class CommandRouter(
         return new QuorumState(NodeId.None, LeaderEpoch.Unknown, KafkaOffset.Unknown, [], []);
     }
 
+    /// <summary>Who leads a group, as far as is known here: none while nobody is known to.</summary>
+    public NodeId LeaderOf(GroupId group) => locator.LeaderOf(group);
+
+    /// <summary>Another node's answer; null when it is out of reach, too old for what operators ask, or too late.</summary>
+    public async Task<object?> AskNodeAsync(NodeId node, IOperatingMessage message, TimeSpan timeout)
+    {
+        if (peers.LevelWith(node) < FeatureLevel.Operable || !peers.IsAlive(node) || others.Find(node) is not { } peer) return null;
+        try
+        {
+            return await peer.Rpc.Ask<object>(message, timeout).ConfigureAwait(false);
+        }
+        catch (AskTimeoutException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>The controller's answer, or null while there is no controller to ask.</summary>
-    private async Task<object?> AskControllerAsync(IRpcMessage message, TimeSpan timeout)
+    public async Task<object?> AskControllerAsync(IRpcMessage message, TimeSpan timeout)
     {
         NodeId leader = Controller;
+        if (message is IOperatingMessage && leader.IsSome && peers.LevelWith(leader) < FeatureLevel.Operable) return null;
         if (leader == self)
         {
             if (message is DescribeMetadataQuorum)

@@ -2,6 +2,7 @@ using Akka.Actor;
 using Akka.Event;
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Operating;
 using Chronik.Storage;
 
 namespace Chronik.Partitions.Controller;
@@ -16,6 +17,7 @@ namespace Chronik.Partitions.Controller;
 ///   replica -- MetadataAppended --->| controller |-- publishes MetadataImage
 ///   its log -- LogMoved ----------->|            |-- AssignReplicas, UnassignReplicas, ConfigureTopic --> /partitions
 ///   replicas, leader table - Led -->|            |-- CommandDone to who submitted, once new partitions have leaders
+///   rpc, operators - IOperatingMessage >|        |-- the same --> /balancer, which answers
 ///   own timer - Look -------------->|            |-- Submit(RegisterBroker) --> the controller, wherever it is
 /// </code>
 /// One command is decided at a time, on an image that has everything that this log ever took: a node leads only once it has committed
@@ -68,6 +70,8 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
         Receive<KafkaError>(_ => { }); // A change of members that did not begin is tried again.
         Receive<Status.Failure>(
             failure => _logger.Warning("the members of the metadata's group are not known: {0}", failure.Cause.Message));
+        IActorRef balancer = Context.ActorOf(Props.Create(() => new BalancerActor(setup, router)), "balancer");
+        Receive<IOperatingMessage>(balancer.Forward);
         Receive<RegistrationEnded>(ended => FinishRegistering(ended.Refusal));
         Context.System.EventStream.Subscribe(_self, typeof(LeadershipChanged));
     }

@@ -60,6 +60,15 @@ internal sealed record ControllerSetup(
     /// <summary>Told why this node cannot be in this cluster, when it cannot.</summary>
     public Action<string> Refused { get; init; } = _ => { };
 
+    /// <summary>Whether the balancer evens out by itself, while this node is the controller.</summary>
+    public bool Balances { get; init; }
+
+    /// <summary>Where this node keeps its data, and how full that is.</summary>
+    public Func<StorageStatus> StorageStatus { get; init; } = () => new StorageStatus("", -1, -1, null);
+
+    /// <summary>Told when this node holds nothing any more, and was removed from the cluster.</summary>
+    public Action Left { get; init; } = () => { };
+
     /// <summary>How often the controller looks around.</summary>
     public TimeSpan LookInterval { get; init; } = TimeSpan.FromSeconds(1);
 }

@@ -2,6 +2,7 @@ using Akka.Actor;
 using Chronik.Model;
 using Chronik.Partitions.Leaderships;
 using Chronik.Partitions.Peers;
+using Chronik.Partitions.Operating;
 
 namespace Chronik.Partitions.Controller;
 
@@ -12,6 +13,7 @@ namespace Chronik.Partitions.Controller;
 ///   another node's router -- DescribeMetadataQuorum ----> rpc -- DescribeQuorum --> replica of __cluster_metadata, which answers
 ///   another node's mover --- MoveLeaders ---------------> rpc -- MoveLeaders -----> leaderships, which answers
 ///   another node's leaderships -- NodeStopping ---------> rpc -- noted by the hub
+///   operators, balancers --- IOperatingMessage ---------> rpc -- the same --------> controller -- the same --> balancer, which answers
 /// </code>
 /// </remarks>
 internal sealed class RpcActor : ReceiveActor
@@ -23,6 +25,7 @@ internal sealed class RpcActor : ReceiveActor
         Receive<Submit>(controller.Forward);
         Receive<MoveLeaders>(leaderships.Forward);
         Receive<NodeStopping>(stopping => peers.Stops(stopping.Node));
+        Receive<IOperatingMessage>(controller.Forward);
         Receive<DescribeMetadataQuorum>(_ =>
         {
             if (directory.Find(GroupId.Metadata) is { View.IsLeader: true } log)

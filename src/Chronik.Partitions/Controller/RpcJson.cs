@@ -4,6 +4,7 @@ using System.Text.Json.Serialization.Metadata;
 using Chronik.Metadata;
 using Chronik.Partitions.Forming;
 using Chronik.Partitions.Leaderships;
+using Chronik.Partitions.Operating;
 
 namespace Chronik.Partitions.Controller;
 
@@ -44,6 +45,11 @@ namespace Chronik.Partitions.Controller;
 [JsonSerializable(typeof(Accepted))]
 [JsonSerializable(typeof(Withdrawn))]
 [JsonSerializable(typeof(Formed))]
+[JsonSerializable(typeof(DescribeNode))]
+[JsonSerializable(typeof(NodeDescribed))]
+[JsonSerializable(typeof(BalancerRequest))]
+[JsonSerializable(typeof(BalancerAnswer))]
+[JsonSerializable(typeof(LeaveCluster))]
 internal sealed partial class RpcJson : JsonSerializerContext
 {
     /// <summary>The form of every message; subtypes are told apart by a short name.</summary>

@@ -3,6 +3,7 @@ using Akka.Actor;
 using Akka.Serialization;
 using Chronik.Partitions.Forming;
 using Chronik.Partitions.Leaderships;
+using Chronik.Partitions.Operating;
 
 namespace Chronik.Partitions.Controller;
 
@@ -26,6 +27,11 @@ internal sealed class RpcSerializer(ExtendedActorSystem system) : SerializerWith
         ["accepted-1"] = typeof(Accepted),
         ["withdrawn-1"] = typeof(Withdrawn),
         ["formed-1"] = typeof(Formed),
+        ["describe-node-1"] = typeof(DescribeNode),
+        ["node-described-1"] = typeof(NodeDescribed),
+        ["balancer-request-1"] = typeof(BalancerRequest),
+        ["balancer-answer-1"] = typeof(BalancerAnswer),
+        ["leave-1"] = typeof(LeaveCluster),
     };
 
     private static readonly Dictionary<Type, string> Manifests = Types.ToDictionary(pair => pair.Value, pair => pair.Key);
