@@ -9,6 +9,7 @@ using Chronik.Gateway;
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions;
+using Chronik.Partitions.Operating;
 using Chronik.Server.Configuration;
 using Chronik.Storage;
 using Microsoft.AspNetCore.Connections;
@@ -133,6 +134,9 @@ public sealed class ChronikHost : IAsyncDisposable
 
     /// <summary>Stops the node if it still runs.</summary>
     public async ValueTask DisposeAsync() => await StopAsync().ConfigureAwait(false);
+
+    /// <summary>What operators ask of the cluster; null until the storage is open.</summary>
+    internal ClusterOperator? Operator => _node?.Operator;
 
     /// <summary>How many replicas of this node lead, and how many there are.</summary>
     internal (int Led, int All) Progress => _node?.Progress ?? default;
@@ -293,6 +297,7 @@ public sealed class ChronikHost : IAsyncDisposable
             Limits = _options.Partitions,
             GroupLimits = _options.Groups,
             ElectionTimeout = _options.ElectionTimeout,
+            Balances = _options.Balances,
             NewestLevel = NewestLevel,
             Cluster = _options.Cluster is { } cluster
                 ? new ClusterOptions
@@ -305,6 +310,7 @@ public sealed class ChronikHost : IAsyncDisposable
         });
         _ = AdmitClientsAsync(system, _node);
         _ = StopWhenRefusedAsync(_node);
+        _ = StopWhenLeftAsync(_node);
     }
 
     private async Task AdmitClientsAsync(ActorSystem system, ChronikNode node)
@@ -352,6 +358,15 @@ public sealed class ChronikHost : IAsyncDisposable
         {
             await Task.Delay(Farewell).ConfigureAwait(false);
         }
+    }
+
+    /// <summary>An operator removed the node: it holds nothing, and its process ends as if it had been told to.</summary>
+    private async Task StopWhenLeftAsync(ChronikNode node)
+    {
+        await node.Left.ConfigureAwait(false);
+        await _progress.WriteLineAsync("chronik: this node was removed from its cluster and holds nothing any more; it stops")
+            .ConfigureAwait(false);
+        await StopAsync().ConfigureAwait(false);
     }
 
     private async Task StopOnceAsync()

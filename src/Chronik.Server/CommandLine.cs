@@ -20,6 +20,7 @@ internal static class CommandLine
           --config FILE        a HOCON file with any of the keys of reference.conf
           --set KEY=VALUE      one key; may be repeated
           --help               this text
+          cluster ...          looks after a running cluster: chronik cluster --help
           --version            the version
 
         What is given here wins over the file, whatever the order. In between stand the environment variables of chronik.follower-read:

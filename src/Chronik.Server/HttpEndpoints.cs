@@ -1,6 +1,8 @@
+using Chronik.Server.Cluster;
+
 namespace Chronik.Server;
 
-/// <summary>The pages for operators and their tools. Three paths do not need routing.</summary>
+/// <summary>The pages for operators and their tools. So few paths do not need routing.</summary>
 internal static class HttpEndpoints
 {
     public const string Metrics = "/metrics";
@@ -16,6 +18,11 @@ internal static class HttpEndpoints
             return scrape(context);
         }
 
+        if (context.Request.Path.StartsWithSegments(ClusterEndpoints.Prefix, StringComparison.Ordinal))
+        {
+            return ClusterEndpoints.RespondAsync(host.Operator, context);
+        }
+
         var (status, text) = context.Request.Path.Value switch
         {
             "/health/live" => (StatusCodes.Status200OK, "live"),
@@ -23,7 +30,7 @@ internal static class HttpEndpoints
             "/health/ready" when host.Remark is { } remark => (StatusCodes.Status200OK, $"ready, but {remark}"),
             "/health/ready" => (StatusCodes.Status200OK, "ready"),
             Metrics => (StatusCodes.Status503ServiceUnavailable, "the node is starting"),
-            _ => (StatusCodes.Status404NotFound, "There are /health/live, /health/ready and /metrics."),
+            _ => (StatusCodes.Status404NotFound, "There are /health/live, /health/ready, /metrics and /cluster/status."),
         };
         context.Response.StatusCode = status;
         context.Response.ContentType = "text/plain; charset=utf-8";

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Chronik.Server;
+using Chronik.Server.Cluster;
 using Chronik.Server.Configuration;
 
 // What follows a socket's readiness runs on the thread that noticed it: it frames requests and tells actors, and never blocks. That saves a
@@ -9,6 +10,11 @@ if (Environment.GetEnvironmentVariable(InlineCompletions) is null) Environment.S
 
 try
 {
+    if (args is [ClusterCommand.Name, .. var rest])
+    {
+        return await ClusterCommand.RunAsync(rest, Console.Out, Console.Error);
+    }
+
     if (CommandLine.Parse(args, out var text) is not { } options)
     {
         Console.WriteLine(text);

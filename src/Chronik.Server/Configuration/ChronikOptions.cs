@@ -42,6 +42,9 @@ public sealed record ChronikOptions
     /// <summary>How the node takes part in a cluster; null when it is alone, and listens to no other.</summary>
     public ClusterSettings? Cluster { get; init; }
 
+    /// <summary>Whether partitions are evened out over the brokers. Key: <c>chronik.balancer.enabled</c>.</summary>
+    public bool Balances { get; init; }
+
     /// <summary>How long a leader may be silent before its followers look for another. Key: <c>chronik.raft.election-timeout</c>.</summary>
     public TimeSpan ElectionTimeout { get; init; }
 

@@ -62,6 +62,7 @@ internal sealed class OptionsReader(ConfigurationLayers layers)
             Groups = Groups(),
             Broker = Broker(),
             Cluster = cluster,
+            Balances = Switch("chronik.balancer.enabled"),
             ElectionTimeout = Duration("chronik.raft.election-timeout"),
             Akka = layers.Akka,
         };
