@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using Chronik.Partitions.Operating;
 using Chronik.Server.Configuration;
 
 namespace Chronik.Server.Cluster;
