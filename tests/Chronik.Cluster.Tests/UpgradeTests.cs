@@ -8,7 +8,7 @@ namespace Chronik.Cluster.Tests;
 
 /// <summary>
 /// A cluster whose nodes are replaced by those of the next version, one after the other, under load. A process that is told so speaks and
-/// writes the first level only, as the version did that had no other.
+/// writes the first level only, as the version did that had no other; that version itself takes its place where there is one.
 /// </summary>
 public sealed class UpgradeTests(ITestOutputHelper output)
 {
@@ -16,21 +16,21 @@ public sealed class UpgradeTests(ITestOutputHelper output)
     public Task Nodes_are_upgraded_one_by_one_and_one_goes_back_before_the_level_is_raised()
     {
         TestCluster cluster = new(3, null, Scenario.Settings);
-        foreach (NodeProcess node in cluster.Nodes) node.NewestLevel = FeatureLevel.Oldest;
+        foreach (NodeProcess node in cluster.Nodes) node.IsOld = true;
         return Scenario.RunAsync(output, UpgradeAsync, cluster);
     }
 
     private static async Task UpgradeAsync(Scenario scenario)
     {
         IReadOnlyList<NodeProcess> nodes = scenario.Cluster.Nodes;
-        foreach (NodeProcess node in nodes) await RestartAsync(scenario, node, null);
+        foreach (NodeProcess node in nodes) await RestartAsync(scenario, node, isOld: false);
         Assert.Equal((FeatureLevel.Newest, FeatureLevel.Oldest), await LevelsAsync(scenario.Cluster.Client));
 
-        await RestartAsync(scenario, nodes[1], FeatureLevel.Oldest);
+        await RestartAsync(scenario, nodes[1], isOld: true);
         UpdateFeaturesResponse tooEarly = await RaiseAsync(scenario.Cluster.Client);
         scenario.Say(tooEarly.ErrorMessage ?? "raised too early");
         Assert.NotEqual(0, tooEarly.ErrorCode);
-        await RestartAsync(scenario, nodes[1], null);
+        await RestartAsync(scenario, nodes[1], isOld: false);
         await scenario.ProgressAsync();
 
         UpdateFeaturesResponse raised = await RaiseAsync(scenario.Cluster.Client);
@@ -42,24 +42,29 @@ public sealed class UpgradeTests(ITestOutputHelper output)
         await scenario.ProgressAsync();
 
         await nodes[2].StopAsync();
-        nodes[2].NewestLevel = FeatureLevel.Oldest;
+        nodes[2].IsOld = true;
         nodes[2].Start();
         Assert.Equal(1, await nodes[2].EndedAsync());
         string reason = Assert.Single(nodes[2].Lines.Reverse().TakeWhile(line => !line.StartsWith("---", StringComparison.Ordinal)));
         scenario.Say(reason);
-        Assert.Contains($"{FeatureLevel.Name} 1", reason, StringComparison.Ordinal);
-        nodes[2].NewestLevel = null;
+        Assert.Contains("chronik.properties has", reason, StringComparison.Ordinal);
+        nodes[2].IsOld = false;
         nodes[2].Start();
         await nodes[2].ReadyAsync();
     }
 
-    private static async Task RestartAsync(Scenario scenario, NodeProcess node, int? newestLevel)
+    private static async Task RestartAsync(Scenario scenario, NodeProcess node, bool isOld)
     {
         Assert.Equal(0, await node.StopAsync());
-        node.NewestLevel = newestLevel;
+        node.IsOld = isOld;
         node.Start();
         await node.ReadyAsync();
-        await scenario.RecoveredAsync(node.Id);
+        await Wait.UntilAsync(async () =>
+        {
+            MetadataResponse all = await scenario.Cluster.Client.AskAnyAsync(new MetadataRequest { Topics = null }, 12);
+            return all.Topics.SelectMany(topic => topic.Partitions)
+                .All(partition => partition.ErrorCode == 0 && partition.IsrNodes.Contains(node.Id.Value));
+        }, $"node {node.Id} is in sync everywhere");
     }
 
     /// <summary>What a node speaks at most, and what the cluster is at.</summary>

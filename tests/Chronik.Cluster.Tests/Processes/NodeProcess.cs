@@ -15,6 +15,8 @@ internal sealed class NodeProcess(NodeId id, NodePlace place, string folder, Fun
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
     private static readonly HttpClient Http = new() { Timeout = TimeSpan.FromSeconds(2) };
 
+    private static readonly string? OldBuild = Environment.GetEnvironmentVariable("CHRONIK_OLD_BUILD");
+
     private readonly ConcurrentQueue<string> _lines = new();
     private Process? _process;
 
@@ -29,8 +31,11 @@ internal sealed class NodeProcess(NodeId id, NodePlace place, string folder, Fun
     /// <summary>Where the node keeps its data; may be a mount of its own.</summary>
     public string Data { get; } = Path.Combine(folder, "data");
 
-    /// <summary>The newest level that the node speaks from its next start on, as an older version would; null: what it can.</summary>
-    public int? NewestLevel { get; set; }
+    /// <summary>
+    /// Whether the node is of the first level from its next start on: the program that CHRONIK_OLD_BUILD names, if it does, and otherwise
+    /// this one, which is told to be like it.
+    /// </summary>
+    public bool IsOld { get; set; }
 
     public bool IsRunning => _process is { HasExited: false };
 
@@ -44,12 +49,12 @@ internal sealed class NodeProcess(NodeId id, NodePlace place, string folder, Fun
         Invariant.Require(!IsRunning);
         List<string> command =
         [
-            .. place.Prefix, Path.Combine(AppContext.BaseDirectory, "chronik"), "--node-id", id.ToString(), "--data", Data,
-            "--kafka", $"{place.Host}:{place.KafkaPort}", "--http", $"{place.Host}:{place.HttpPort}", "--akka", Akka,
+            .. place.Prefix, IsOld && OldBuild is not null ? OldBuild : Path.Combine(AppContext.BaseDirectory, "chronik"),
+            "--node-id", id.ToString(), "--data", Data, "--kafka", $"{place.Host}:{place.KafkaPort}", "--http", $"{place.Host}:{place.HttpPort}", "--akka", Akka,
             .. clusterArguments(),
         ];
         ProcessStartInfo start = new(command[0], command.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true };
-        if (NewestLevel is { } level) start.Environment["CHRONIK_TEST_MAX_LEVEL"] = $"{level}";
+        if (IsOld) start.Environment["CHRONIK_TEST_MAX_LEVEL"] = $"{FeatureLevel.Oldest}";
         _lines.Enqueue("--- started");
         Process process = Process.Start(start) ?? throw new InvalidOperationException($"{command[0]} did not start");
         process.OutputDataReceived += Note;
