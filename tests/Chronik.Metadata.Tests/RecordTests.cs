@@ -98,6 +98,15 @@ public sealed class RecordTests
         Assert.Equal("050008" + "00" + "026B" + "01", Hex(new ConfigChanged(ConfigResource.AllBrokers, "k", null)));
     }
 
+    [Theory]
+    [MemberData(nameof(All))]
+    public void What_the_first_level_does_not_read_says_so(int index)
+    {
+        const int newestOfFirstLevel = 9; // What came later has a higher number.
+        byte type = MetadataRecordCodec.ToBytes(Records[index])[0];
+        Assert.Equal(type > newestOfFirstLevel, Records[index].Since > FeatureLevel.Oldest);
+    }
+
     [Fact]
     public void Records_of_the_first_version_are_still_read()
     {
