@@ -16,6 +16,8 @@ internal static class Requirements
     /// <summary>How often a fault that takes little time is repeated.</summary>
     public static int Rounds => IsLong ? 5 : 1;
 
+    public static string? WhyNoKcat { get; } = Fails("kcat", "-V");
+
     public static string? WhyNoNamespaces => NoNamespaces.Value;
 
     public static string? WhyNoMounts => NotRoot();
@@ -50,4 +52,11 @@ public sealed class NetworkFactAttribute : FactAttribute
 public sealed class MountFactAttribute : FactAttribute
 {
     public MountFactAttribute() => Skip = Requirements.WhyNoMounts;
+}
+
+/// <summary>A test that lets a client of librdkafka read; skipped with the reason where there is none.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+public sealed class KcatFactAttribute : FactAttribute
+{
+    public KcatFactAttribute() => Skip = Requirements.WhyNoKcat;
 }

@@ -50,7 +50,8 @@ internal sealed class NodeProcess(NodeId id, NodePlace place, string folder, Fun
         List<string> command =
         [
             .. place.Prefix, IsOld && OldBuild is not null ? OldBuild : Path.Combine(AppContext.BaseDirectory, "chronik"),
-            "--node-id", id.ToString(), "--data", Data, "--kafka", $"{place.Host}:{place.KafkaPort}", "--http", $"{place.Host}:{place.HttpPort}", "--akka", Akka,
+            "--node-id", id.ToString(), "--data", Data, "--rack", place.Rack, "--kafka", $"{place.Host}:{place.KafkaPort}",
+            "--http", $"{place.Host}:{place.HttpPort}", "--akka", Akka,
             .. clusterArguments(),
         ];
         ProcessStartInfo start = new(command[0], command.Skip(1)) { RedirectStandardOutput = true, RedirectStandardError = true };
@@ -136,7 +137,11 @@ internal sealed class NodeProcess(NodeId id, NodePlace place, string folder, Fun
 /// <param name="AkkaPort">Where other nodes connect.</param>
 /// <param name="HttpPort">Where health is asked for.</param>
 /// <param name="Prefix">What comes before its command, such as the entry into a network namespace.</param>
-internal sealed record NodePlace(string Host, int KafkaPort, int AkkaPort, int HttpPort, IReadOnlyList<string> Prefix);
+internal sealed record NodePlace(string Host, int KafkaPort, int AkkaPort, int HttpPort, IReadOnlyList<string> Prefix)
+{
+    /// <summary>The rack that it says it stands in; empty: none.</summary>
+    public string Rack { get; init; } = "";
+}
 
 /// <summary>Short commands of the system.</summary>
 internal static class Command
