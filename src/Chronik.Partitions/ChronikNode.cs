@@ -88,8 +88,8 @@ public sealed record ClusterOptions
 /// One node of Chronik inside an actor system: its replicas, its controller and its coordinators, on a storage that is already open.
 /// </summary>
 /// <remarks>
-/// Stops with the actor system's CoordinatedShutdown: in phase before-service-unbind what it leads is handed over, in phase service-stop its
-/// actors end. The storage stays its owner's to close, afterwards.
+/// Stops with the actor system's CoordinatedShutdown: in phase before-service-unbind what it leads is handed over, in phase service-stop
+/// its actors end. The storage stays its owner's to close, afterwards.
 /// </remarks>
 public sealed class ChronikNode : IBrokerNode
 {

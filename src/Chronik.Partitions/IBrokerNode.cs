@@ -73,9 +73,9 @@ public interface IBrokerNode
 
     /// <summary>
     /// Has partitions led by other replicas of theirs, wherever their leaders are. Completes with one result for each move, in order, once
-    /// each is known here to have the leader, or cannot have it, or the time is over: UNKNOWN_TOPIC_OR_PARTITION; ELECTION_NOT_NEEDED when it
-    /// leads already; PREFERRED_LEADER_NOT_AVAILABLE when it cannot lead at the moment, because its node is lost, stops or is not in sync;
-    /// LEADER_NOT_AVAILABLE while there is no leader that could hand over; REQUEST_TIMED_OUT.
+    /// each is known here to have the leader, or cannot have it, or the time is over: UNKNOWN_TOPIC_OR_PARTITION; ELECTION_NOT_NEEDED when
+    /// it leads already; PREFERRED_LEADER_NOT_AVAILABLE when it cannot lead at the moment, because its node is lost, stops or is not in
+    /// sync; LEADER_NOT_AVAILABLE while there is no leader that could hand over; REQUEST_TIMED_OUT.
     /// </summary>
     Task<IReadOnlyList<ItemResult>> MoveLeadersAsync(IReadOnlyList<LeaderMove> moves, TimeSpan timeout);
 

@@ -35,8 +35,8 @@ public sealed partial class RaftCore
     public long ContactTicks => Role == RaftRole.Leader && _leaseFrom != NoLease && !_transferSent ? _now - _leaseFrom : -1;
 
     /// <summary>
-    /// Whether leadership is about to go to a voter that has nearly everything. Until that voter leads, or the transfer has failed, proposals
-    /// are refused.
+    /// Whether leadership is about to go to a voter that has nearly everything. Until that voter leads, or the transfer has failed,
+    /// proposals are refused.
     /// </summary>
     public bool IsHandingOver => Role == RaftRole.Leader && _transferTo.IsSome && _transferNear;
 

@@ -121,8 +121,8 @@ public sealed class ChronikHost : IAsyncDisposable
     }
 
     /// <summary>
-    /// Hands over what this node leads, stops serving, then the actors, then the storage. Takes two seconds at the most when there is nobody to
-    /// hand over to, and some seconds more when there is. What was acknowledged is on disk whether or not this is called.
+    /// Hands over what this node leads, stops serving, then the actors, then the storage. Takes two seconds at the most when there is
+    /// nobody to hand over to, and some seconds more when there is. What was acknowledged is on disk whether or not this is called.
     /// </summary>
     public Task StopAsync()
     {
@@ -349,9 +349,8 @@ public sealed class ChronikHost : IAsyncDisposable
         if (_node is not { Refused.IsCompleted: false } node || _options.Cluster is null) return;
         HandOverReport report = await node.HandOverAsync((left, all) =>
             _progress.WriteLine($"chronik: stopping: {all - left} of {all} leaderships are handed over")).ConfigureAwait(false);
-        var kept = report.Kept.Count == 0
-            ? string.Empty
-            : $", {report.Kept.Count} not: {string.Join("; ", report.Kept.Take(KeptNamed))}{(report.Kept.Count > KeptNamed ? "; ..." : "")}";
+        var named = string.Join("; ", report.Kept.Take(KeptNamed).Concat(report.Kept.Count > KeptNamed ? ["..."] : []));
+        var kept = report.Kept.Count == 0 ? string.Empty : $", {report.Kept.Count} not: {named}";
         var took = report.Took.TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
         _progress.WriteLine($"chronik: stopping: {report.Moved} leaderships were handed over in {took} s{kept}");
         if (report.Moved > 0)

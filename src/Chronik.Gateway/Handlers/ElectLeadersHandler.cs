@@ -9,8 +9,8 @@ namespace Chronik.Gateway.Handlers;
 
 /// <summary>ElectLeaders: has partitions led by their preferred replica, the first one, again (KIP-183, KIP-460).</summary>
 /// <remarks>
-/// Any node may be asked. Unclean elections are refused: only a replica that has everything that was acknowledged is ever elected, so there is
-/// nobody whom an operator could elect beyond that.
+/// Any node may be asked. Unclean elections are refused: only a replica that has everything that was acknowledged is ever elected, so there
+/// is nobody whom an operator could elect beyond that.
 /// </remarks>
 internal sealed class ElectLeadersHandler(GatewayServices services)
     : ApiHandler<ElectLeadersRequest, ElectLeadersResponse>(services, ApiKey.ElectLeaders)
@@ -27,20 +27,22 @@ internal sealed class ElectLeadersHandler(GatewayServices services)
             Preferred => null,
             Unclean => new ItemResult(
                 KafkaError.InvalidRequest,
-                "there are no unclean elections: what is acknowledged is on a majority of the replicas, and only a replica that has all of it "
-                + "is elected, by itself, as soon as a majority is there"),
+                "there are no unclean elections: what is acknowledged is on a majority of the replicas, and only a replica that has all of "
+                + "it is elected, by itself, as soon as a majority is there"),
             _ => new ItemResult(KafkaError.InvalidRequest, $"there is no election of type {body.ElectionType}"),
         };
         List<(string Topic, int Partition)> asked = Asked(body);
-        ItemResult[] results = refused is null ? await ElectAsync(asked, TimeoutOf(body)).ConfigureAwait(false) : [.. asked.Select(_ => refused)];
+        ItemResult[] results = refused is null
+            ? await ElectAsync(asked, TimeoutOf(body)).ConfigureAwait(false)
+            : [.. asked.Select(_ => refused)];
         var response = new ElectLeadersResponse();
         for (int i = 0; i < asked.Count; i++)
         {
             // Whoever asks for all of them wants to hear of those for which there was something to do.
             if (body.TopicPartitions is null && results[i].Error == KafkaError.ElectionNotNeeded) continue;
-            ElectLeadersResponse.ReplicaElectionResult? topic = response.ReplicaElectionResults.Find(known => known.Topic == asked[i].Topic);
-            if (topic is null) response.ReplicaElectionResults.Add(topic = new() { Topic = asked[i].Topic });
-            topic.PartitionResult.Add(new()
+            List<ElectLeadersResponse.ReplicaElectionResult> topics = response.ReplicaElectionResults;
+            if (topics.Count == 0 || topics[^1].Topic != asked[i].Topic) topics.Add(new() { Topic = asked[i].Topic });
+            topics[^1].PartitionResult.Add(new()
             {
                 PartitionId = asked[i].Partition,
                 ErrorCode = (short)results[i].Error,
@@ -77,7 +79,8 @@ internal sealed class ElectLeadersHandler(GatewayServices services)
         }
 
         if (moves.Count == 0) return results;
-        IReadOnlyList<ItemResult> moved = await Services.Node.MoveLeadersAsync([.. moves.Select(move => move.Move)], timeout).ConfigureAwait(false);
+        IReadOnlyList<ItemResult> moved =
+            await Services.Node.MoveLeadersAsync([.. moves.Select(move => move.Move)], timeout).ConfigureAwait(false);
         for (int i = 0; i < moves.Count; i++)
         {
             // A partition without a leader gets one as soon as it can have one, and that needs no asking for.

@@ -33,7 +33,8 @@ internal sealed class LeaderMover(
             if (Array.TrueForAll(results, result => result is not null)) break;
             if (Left() <= Pause)
             {
-                for (int i = 0; i < results.Length; i++) results[i] ??= new ItemResult(KafkaError.RequestTimedOut, "its leader changed meanwhile");
+                ItemResult late = new(KafkaError.RequestTimedOut, "its leader changed meanwhile");
+                for (int i = 0; i < results.Length; i++) results[i] ??= late;
                 break;
             }
 
@@ -41,7 +42,11 @@ internal sealed class LeaderMover(
         }
 
         for (int i = 0; i < moves.Count; i++)
-            while (results[i]!.Error == KafkaError.None && !HasMoved(moves[i]) && Left() > Pause) await Task.Delay(Pause).ConfigureAwait(false);
+        {
+            while (results[i]!.Error == KafkaError.None && !HasMoved(moves[i]) && Left() > Pause)
+                await Task.Delay(Pause).ConfigureAwait(false);
+        }
+
         return results!;
 
         TimeSpan Left()
@@ -87,7 +92,8 @@ internal sealed class LeaderMover(
             }
             else if (peers.LevelWith(leader) < LeadershipsActor.Level && peers.IsAlive(leader))
             {
-                ItemResult old = new(KafkaError.UnsupportedVersion, $"node {leader}, which leads it, is of an older version and cannot be asked");
+                string why = $"node {leader}, which leads it, is of an older version and cannot be asked";
+                ItemResult old = new(KafkaError.UnsupportedVersion, why);
                 foreach (int item in items) results[item] = old;
                 return;
             }
@@ -102,7 +108,8 @@ internal sealed class LeaderMover(
         }
         catch (Exception e) when (e is AskTimeoutException or TimeoutException or TaskCanceledException)
         {
-            foreach (int item in items) results[item] = new ItemResult(KafkaError.RequestTimedOut, $"node {leader}, which leads it, did not answer");
+            ItemResult silent = new(KafkaError.RequestTimedOut, $"node {leader}, which leads it, did not answer");
+            foreach (int item in items) results[item] = silent;
             return;
         }
 

@@ -96,7 +96,9 @@ internal sealed partial class LeadershipsActor
         }));
     }
 
-    /// <summary>Whether this node leads it, and another node that is there and stays has a replica. It may have to catch up first.</summary>
+    /// <summary>
+    /// Whether this node leads it, and another node that is there and stays has a replica. It may have to catch up first.
+    /// </summary>
     private bool CanBeLedElsewhere(Partition partition)
     {
         PartitionView view = partition.Published;

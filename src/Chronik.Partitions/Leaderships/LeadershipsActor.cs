@@ -6,7 +6,9 @@ using Chronik.Model;
 
 namespace Chronik.Partitions.Leaderships;
 
-/// <summary>/user/chronik/leaderships: hands over what this node leads, when it stops, when it is asked to, and when who should lead is back.</summary>
+/// <summary>
+/// /user/chronik/leaderships: hands over what this node leads: when it stops, when it is asked to, and when who should lead is back.
+/// </summary>
 /// <remarks>
 /// <code>
 ///   the host ---------- HandOver ----------->|             |-- TransferLeadership --> replicas
@@ -67,8 +69,9 @@ internal sealed partial class LeadershipsActor : ReceiveActor, IWithTimers
         {
             int item = i;
             LeaderMove move = request.Moves[i];
-            batch.Waiting.Enqueue(new Move(
-                new GroupId(move.Topic, move.Partition), move.To, (error, message) => batch.Results[item] ??= new ItemResult(error, message)));
+            GroupId group = new(move.Topic, move.Partition);
+            batch.Waiting.Enqueue(
+                new Move(group, move.To, (error, message) => batch.Results[item] ??= new ItemResult(error, message)));
         }
 
         GoOn();
@@ -146,7 +149,7 @@ internal sealed partial class LeadershipsActor : ReceiveActor, IWithTimers
             if (!isGone && (!leader.IsSome || leader == _node.Self) && !HasWaited(_setup.Patience * 4)) return;
             _underWay.Remove(move.Group);
             if (leader.IsSome && leader != _node.Self && (leader == move.To || !move.To.IsSome)) move.Ended(KafkaError.None, null);
-            else move.Ended(KafkaError.NotLeaderOrFollower, $"node {_node.Self} leads it no longer, and node {move.To} does not lead it yet");
+            else move.Ended(KafkaError.NotLeaderOrFollower, $"node {_node.Self} leads it no longer, nor does who should");
             return;
         }
 
@@ -195,7 +198,8 @@ internal sealed partial class LeadershipsActor : ReceiveActor, IWithTimers
         public void Expire()
         {
             Waiting.Clear();
-            for (int i = 0; i < Results.Length; i++) Results[i] ??= new ItemResult(KafkaError.RequestTimedOut, "it takes longer than was allowed");
+            ItemResult late = new(KafkaError.RequestTimedOut, "it takes longer than was allowed");
+            for (int i = 0; i < Results.Length; i++) Results[i] ??= late;
         }
     }
 
@@ -221,7 +225,9 @@ internal sealed partial class LeadershipsActor : ReceiveActor, IWithTimers
 internal sealed record LeadershipsSetup(
     NodeContext Node, PartitionDirectory Directory, PartitionLocator Locator, PublishedMetadata Published, PeerBook Others)
 {
-    /// <summary>How many leaderships may be on their way at once: each is without a leader for as long as all of them take the disks.</summary>
+    /// <summary>
+    /// How many leaderships may be on their way at once: each is without a leader for as long as all of them take the disks.
+    /// </summary>
     public int AtOnce { get; init; } = 64;
 
     /// <summary>How many go back to preferred replicas at once: nobody waits for that.</summary>

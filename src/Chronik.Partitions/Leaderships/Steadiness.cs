@@ -8,7 +8,9 @@ namespace Chronik.Partitions.Leaderships;
 /// </summary>
 /// <param name="time">The clock.</param>
 /// <param name="first">How long a node must have been there that is new, or was away once.</param>
-/// <param name="longest">The wait doubles with each time that a node is lost, up to this; whoever stays for so long has a clean record.</param>
+/// <param name="longest">
+/// The wait doubles with each time that a node is lost, up to this; whoever stays for so long has a clean record.
+/// </param>
 internal sealed class Steadiness(TimeProvider time, TimeSpan first, TimeSpan longest)
 {
     private readonly Dictionary<NodeId, Record> _nodes = [];

@@ -7,19 +7,22 @@ using Chronik.Raft;
 namespace Chronik.Partitions.Replicas;
 
 /// <summary>
-/// Handing leadership over. Whatever is appended while it moves waits here until it is known who leads, which takes milliseconds: then it is
-/// taken, or refused with the new leader's name. Nobody has to guess and wait.
+/// Handing leadership over. Whatever is appended while it moves waits here until it is known who leads, which takes milliseconds: then it
+/// is taken, or refused with the new leader's name. Nobody has to guess and wait.
 /// </summary>
 internal sealed partial class ReplicaActor
 {
-    private const long AwaitTicks = 10; // How long appends wait for a successor that was told to stand.
+    /// <summary>
+    /// How long appends wait for a leader to be known, or for this one to have committed in its term: an election timeout.
+    /// </summary>
+    private const long AwaitTicks = 10;
 
     private long _awaitsUntil; // By the count of ticks.
     private bool _keepsWaiting;
 
     /// <summary>Whether what was gathered must wait, because who leads is about to change, or this member has just been elected.</summary>
     private bool MustWait =>
-        _core.IsHandingOver || (_ledTerm is not null && !_leads) || (!_core.Leader.IsSome && _ticks < _awaitsUntil);
+        _core.IsHandingOver || (_ticks < _awaitsUntil && (_ledTerm is not null ? !_leads : !_core.Leader.IsSome));
 
     private TransferAnswer HandOver(NodeId to, ImmutableArray<NodeId> avoid)
     {
@@ -31,8 +34,8 @@ internal sealed partial class ReplicaActor
     }
 
     /// <summary>
-    /// The replica that has most of those that could lead; of several the one that comes first. Who is to be avoided is taken only when there
-    /// is nobody else.
+    /// The replica that has most of those that could lead; of several the one that comes first. Who is to be avoided is taken only when
+    /// there is nobody else.
     /// </summary>
     private NodeId Successor(ImmutableArray<NodeId> avoid)
     {
@@ -64,8 +67,10 @@ internal sealed partial class ReplicaActor
     private void ToldToStand()
     {
         _lease.End();
-        _awaitsUntil = _ticks + AwaitTicks;
+        AwaitLeader();
     }
+
+    private void AwaitLeader() => _awaitsUntil = _ticks + AwaitTicks;
 
     /// <summary>After each step: what had to wait may go on.</summary>
     private void StopWaiting()

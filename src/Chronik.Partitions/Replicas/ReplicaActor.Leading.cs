@@ -39,6 +39,7 @@ internal sealed partial class ReplicaActor
         if (_core.Role == RaftRole.Leader && _ledTerm is null)
         {
             _ledTerm = _core.Term;
+            AwaitLeader();
             _lag.Begin();
         }
 
