@@ -65,7 +65,8 @@ public sealed class HandOverTests
             // Those that came before it were taken; whoever was refused was so when the new leader was known.
             Assert.All(results[..10], result => Assert.Equal(KafkaError.None, result.Error));
             NodeId leader = old.View.Leader;
-            if (Array.Exists(results, result => result.Error != KafkaError.None)) Assert.True(leader.IsSome && leader != cluster.NodeOf(old));
+            if (Array.Exists(results, result => result.Error != KafkaError.None))
+                Assert.True(leader.IsSome && leader != cluster.NodeOf(old));
             await NodeFixture.UntilAsync(() => !old.Published.IsLeader);
         }
 
@@ -232,7 +233,8 @@ public sealed class HandOverTests
         Assert.Equal(KafkaError.PreferredLeaderNotAvailable, (await world.TryMoveAsync(leads, new NodeId(9))).Error);
         world.Peers(leads).Stops(others[0]);
         ItemResult refused = await world.TryMoveAsync(leads, others[0]);
-        Assert.Equal((KafkaError.PreferredLeaderNotAvailable, $"node {others[0]} is not in sync, or about to stop"), (refused.Error, refused.Message));
+        Assert.Equal(KafkaError.PreferredLeaderNotAvailable, refused.Error);
+        Assert.Equal($"node {others[0]} is not in sync, or about to stop", refused.Message);
         Assert.Equal(KafkaError.None, (await world.TryMoveAsync(leads, NodeId.None)).Error);
         Assert.True(world.Leads(others[1], cluster.Group));
     }
@@ -299,7 +301,8 @@ public sealed class HandOverTests
         {
             IEnumerable<PartitionImage> all = Enumerable.Range(0, partitions).Select(i =>
                 new PartitionImage([preferred(i), .. cluster.Ids.Where(id => id != preferred(i))]));
-            MetadataImage image = MetadataImage.Empty.Apply(new TopicCreated("t", cluster.Group.Topic, [.. all], ImmutableSortedDictionary<string, string>.Empty));
+            ImmutableSortedDictionary<string, string> configs = ImmutableSortedDictionary<string, string>.Empty;
+            MetadataImage image = MetadataImage.Empty.Apply(new TopicCreated("t", cluster.Group.Topic, [.. all], configs));
             foreach (var node in _nodes.Values) node.Setup.Published.Set(image, new KafkaOffset(1));
         }
 
@@ -309,7 +312,8 @@ public sealed class HandOverTests
         {
             ClusterNode node = cluster[id];
             PartitionLocator locator = new(id, node.Replicas, node.Hub.Leaders);
-            LeadershipsSetup setup = configure(new LeadershipsSetup(node.Context, node.Replicas, locator, new PublishedMetadata(), new PeerBook()));
+            LeadershipsSetup setup = configure(
+                new LeadershipsSetup(node.Context, node.Replicas, locator, new PublishedMetadata(), new PeerBook()));
             IActorRef leaderships = node.ActorOf(Props.Create(() => new LeadershipsActor(setup)));
             IActorRef rpc = node.ActorOf(Props.Create(() => new RpcActor(ActorRefs.Nobody, leaderships, node.Replicas, node.Hub)));
             _nodes[id] = (leaderships, rpc, setup);
