@@ -7,7 +7,7 @@ import time
 
 from brokers import CACHE, OURS, Broker, answers, kafka_nodes, load
 
-ROWS = ["cluster-produce", "cluster-open", "cluster-failover", "cluster-idle", "cluster-create", "cluster-catchup"]
+ROWS = ["cluster-produce", "cluster-open", "cluster-failover", "cluster-rolling", "cluster-idle", "cluster-create", "cluster-catchup"]
 NODES = 3
 
 
@@ -38,6 +38,22 @@ class Cluster:
             if node.process.poll() is not None:
                 node.process = None
         self.start()
+        return result
+
+    def rolling(self, pause, *arguments):
+        """As load, and each node is stopped with SIGTERM and started again on the way, one after the other, with a pause in between."""
+        result = {}
+        worker = threading.Thread(target=lambda: result.update(self.load("gap", *arguments)))
+        worker.start()
+        time.sleep(pause)
+        for node in self.nodes:
+            node.stop()
+            node.launch()
+            node.ready(brokers=NODES)
+            time.sleep(pause)
+        if not worker.is_alive():
+            print(f"  {self.name}: the load ended before the restarts did: --rolling is too short", file=sys.stderr)
+        worker.join()
         return result
 
     def cpu(self):
@@ -161,10 +177,20 @@ def measure(options, rows, home, work, brokers, table):
         table.add("leader killed: longest time without an append", "ms", cluster.name, r.get("victim_ms"), cache=("<=", 0.1), absolute=("<=", 3000))
         table.add("leader killed: partitions of others", "ms", cluster.name, r.get("other_ms"), absolute=("<=", 100))
 
+    def rolling(cluster):
+        r = cluster.rolling(5, "--topic", "rolling", "--partitions", 30, *rf, "--seconds", options.rolling)
+        gaps = [r.get("victim_ms"), r.get("other_ms")]
+        longest = None if None in gaps else max(gaps)
+        label = "rolling restart: longest time without an append"
+        table.add(label, "ms", cluster.name, longest, cache=("<=", 0.5), absolute=("<=", 500))
+        table.add("rolling restart: the median partition's", "ms", cluster.name, r.get("all_median_ms"), absolute=("<=", 100))
+        table.add("rolling restart: errors after a client's retries", "", cluster.name, r.get("failed"), absolute=("<=", 0))
+
     turns("cluster-produce", "produce, 6 partitions", produce)
     turns("cluster-produce", "half load", half_load)
     turns("cluster-open", "open loop", open_loop)
     turns("cluster-failover", "leader killed", failover)
+    turns("cluster-rolling", "rolling restart", rolling)
 
     if "cluster-catchup" in rows:
         speed = disk_speed(work)

@@ -13,6 +13,9 @@ internal static class GapMode
     private const int IntervalMs = 5;
     private const int PatienceMs = 1_000;
 
+    // How long a client retries before it tells its application that an append has failed: Kafka's request.timeout.ms.
+    private const int GiveUpMs = 30_000;
+
     public static Report Run(LoadOptions options)
     {
         Leaders leaders;
@@ -39,9 +42,13 @@ internal static class GapMode
         threads.ForEach(thread => thread.Join());
         var led = writers.Where(writer => before[writer.Partition] == victim).Select(writer => writer.LongestMs).Order().ToList();
         var others = writers.Where(writer => before[writer.Partition] != victim).Select(writer => writer.LongestMs).Order().ToList();
+        var all = led.Concat(others).Order().ToList();
         return new Report
         {
             ["mode"] = "gap",
+            ["all_median_ms"] = Math.Round(all[all.Count / 2], 1),
+            ["refused"] = writers.Sum(writer => writer.Refused),
+            ["failed"] = writers.Count(writer => writer.LongestMs > GiveUpMs) + writers.Sum(writer => writer.Fatal),
             ["victim"] = victim,
             ["victim_partitions"] = led.Count,
             ["victim_median_ms"] = Math.Round(led[led.Count / 2], 1),
@@ -100,6 +107,13 @@ internal static class GapMode
         }
     }
 
+    /// <summary>
+    /// What a producer answers by trying again: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER,
+    /// REQUEST_TIMED_OUT, NETWORK_EXCEPTION, NOT_ENOUGH_REPLICAS, NOT_ENOUGH_REPLICAS_AFTER_APPEND, KAFKA_STORAGE_ERROR, FENCED_LEADER_EPOCH,
+    /// UNKNOWN_LEADER_EPOCH.
+    /// </summary>
+    private static readonly HashSet<short> Retriable = [3, 5, 6, 7, 13, 19, 20, 56, 74, 75];
+
     private sealed class Writer(LoadOptions options, Leaders leaders, int partition, long end)
     {
         public int Partition => partition;
@@ -107,6 +121,12 @@ internal static class GapMode
         public double LongestMs { get; private set; }
 
         public long Appends { get; private set; }
+
+        /// <summary>How many answers sent the client elsewhere, or told it to try again.</summary>
+        public long Refused { get; private set; }
+
+        /// <summary>How many answers no client would have retried.</summary>
+        public long Fatal { get; private set; }
 
         public void Run()
         {
@@ -129,8 +149,11 @@ internal static class GapMode
                     while (Stopwatch.GetTimestamp() < end)
                     {
                         connection.Send(frame);
-                        if (!IsGood(connection.Receive()))
+                        var error = ErrorOf(connection.Receive());
+                        if (error != 0)
                         {
+                            if (Retriable.Contains(error)) Refused++;
+                            else Fatal++;
                             break;
                         }
 
@@ -152,14 +175,14 @@ internal static class GapMode
             LongestMs = Math.Max(LongestMs, Stopwatch.GetElapsedTime(last, end).TotalMilliseconds);
         }
 
-        private static bool IsGood(ReadOnlySpan<byte> body)
+        private static short ErrorOf(ReadOnlySpan<byte> body)
         {
             var response = new ResponseReader(body);
             response.Int32();
             response.String();
             response.Int32();
             response.Int32();
-            return response.Int16() == 0;
+            return response.Int16();
         }
     }
 }
