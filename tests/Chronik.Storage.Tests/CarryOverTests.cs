@@ -11,7 +11,7 @@ public sealed class CarryOverTests
 
     private readonly BufferPool _pool = new();
 
-    /// <summary>The bound of docs/storage-format.md: the WAL's own, one file that is being written, spare ones, a checkpoint's time.</summary>
+    /// <summary>The bound of docs/storage-format.md: its own, one file in use, spare ones, and a checkpoint's time.</summary>
     private static long Bound(StorageOptions options) =>
         options.WalMaxBytes + ((2 + options.WalSpareFiles) * options.WalFileBytes) + options.CheckpointBytes;
 
