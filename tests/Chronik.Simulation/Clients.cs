@@ -4,7 +4,8 @@ using Chronik.Model;
 namespace Chronik.Simulation;
 
 /// <summary>
-/// Producers, readers and administrators. They know nothing but which nodes there are; most ask the leader, some ask anybody.
+/// Producers, readers and administrators. They know nothing but which nodes there are; most ask the leader, some, and most readers, ask
+/// anybody.
 /// </summary>
 internal sealed class Clients(Simulation sim, SimRandom random)
 {
@@ -55,7 +56,7 @@ internal sealed class Clients(Simulation sim, SimRandom random)
     private void Read()
     {
         int group = random.Next(sim.Groups.Count);
-        if (Someone(group) is { } replica) replica.Node.Do(replica.Read);
+        if (Someone(group, anybodyChance: 0.7) is { } replica) replica.Node.Do(replica.Read);
     }
 
     private void Administer()
@@ -83,10 +84,10 @@ internal sealed class Clients(Simulation sim, SimRandom random)
     }
 
     /// <summary>Any node that leads, or believes that it does; sometimes any node at all.</summary>
-    private Replica? Someone(int group)
+    private Replica? Someone(int group, double anybodyChance = 0.2)
     {
         int start = random.Next(sim.Nodes.Count);
-        bool anybody = random.Chance(0.2);
+        bool anybody = random.Chance(anybodyChance);
         for (int i = 0; i < sim.Nodes.Count; i++)
         {
             Node node = sim.Nodes[(start + i) % sim.Nodes.Count];

@@ -34,6 +34,7 @@ internal sealed partial class Node
     private long _failAt; // Counts operations of the disk down to the one at which power fails.
     private bool _failSync;
     private bool _powerLost;
+    private long _pausedAt;
 
     public Node(Simulation sim, int id, SimRandom random)
     {
@@ -189,6 +190,7 @@ internal sealed partial class Node
     {
         if (!IsUp || IsPaused) return;
         IsPaused = true;
+        _pausedAt = _sim.Now;
         if (_sim.Trace.IsOn) Log("paused");
     }
 
@@ -197,9 +199,23 @@ internal sealed partial class Node
         if (!IsPaused) return;
         IsPaused = false;
         if (_sim.Trace.IsOn) Log("resumed");
+        if (_sim.Plant.Shell != ShellFault.ForgetMissedTicks)
+            _sim.Queue.Plan(_sim.Now, new Event(EventKind.OnNode, Id, Incarnation, (Action)CountMissedTicks));
         foreach (Event waiting in _deferred) _sim.Queue.Plan(_sim.Now, waiting);
         _deferred.Clear();
         PlanDisk();
+    }
+
+    /// <summary>
+    /// A lease is counted in ticks: before anything else is done with it, those that passed while the process stood still must be counted.
+    /// More than an election takes make no difference.
+    /// </summary>
+    private void CountMissedTicks()
+    {
+        if (_sim.Parameters.LeaseTicks == 0) return;
+        long missed = Math.Min((_sim.Now - _pausedAt) / _tickMicros, 2 * _sim.Parameters.ElectionTicks);
+        for (; missed > 0; missed--)
+            foreach (Replica? replica in Replicas) replica!.Tick();
     }
 
     /// <summary>Power fails at one of the next operations of the disk, in the middle of whatever is written.</summary>

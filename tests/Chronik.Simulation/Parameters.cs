@@ -29,6 +29,15 @@ internal sealed record Parameters
     /// <summary>Clocks run up to this much slower or faster than real time.</summary>
     public double Skew { get; init; }
 
+    /// <summary>For how long leaders grant reads without asking; 0: they always ask. See <see cref="LongestLease"/>.</summary>
+    public int LeaseTicks { get; init; }
+
+    /// <summary>
+    /// The longest lease that is safe with these clocks: it must end, by the slowest clock, before the fastest one lets its voter vote for
+    /// somebody else, which it may do a tick early as it hears from the leader between two ticks.
+    /// </summary>
+    public int LongestLease => (int)((ElectionTicks - 1) * (1 - Skew) / (1 + Skew));
+
     /// <summary>How long faults and clients go on.</summary>
     public long Duration { get; init; } = 20_000_000;
 
@@ -134,7 +143,7 @@ internal sealed record Parameters
         long delayMin = random.Logarithmic(50, 5_000);
         long diskMin = random.Logarithmic(50, 2_000);
         bool quiet = random.Chance(0.25);
-        return new Parameters
+        var drawn = new Parameters
         {
             Seed = seed,
             Nodes = nodes,
@@ -182,6 +191,7 @@ internal sealed record Parameters
             PartitionMax = random.Logarithmic(500_000, 8_000_000),
             PauseMax = random.Logarithmic(200_000, 5_000_000),
         };
+        return random.Chance(0.4) ? drawn with { LeaseTicks = drawn.LongestLease } : drawn;
 
         long Maybe(double chance, long low, long high) => random.Chance(chance) ? random.Logarithmic(low, high) : 0;
     }

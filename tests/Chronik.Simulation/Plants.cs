@@ -17,6 +17,9 @@ internal enum ShellFault
     /// <summary>A node that was wiped forgets, when it restarts, that it has not been repaired yet.</summary>
     ForgetRecovering,
 
+    /// <summary>A process that stood still does not count the ticks that it missed, so its leases seem to go on.</summary>
+    ForgetMissedTicks,
+
     /// <summary>Reads are answered before everything up to their index is applied.</summary>
     ReadBeforeApplied,
 }

@@ -57,6 +57,7 @@ internal sealed partial class Replica : IWalCompletion
                 Self = new NodeId(node.Id),
                 ElectionTimeoutTicks = sim.Parameters.ElectionTicks,
                 HeartbeatTicks = sim.Parameters.HeartbeatTicks,
+                LeaseTicks = sim.Parameters.LeaseTicks,
                 QuiesceTicks = 10 * sim.Parameters.ElectionTicks,
                 MessageBytes = sim.Parameters.MessageBytes,
                 InflightMessages = sim.Parameters.InflightMessages,

@@ -24,6 +24,7 @@ public sealed class PlantTests
         { "SkipSync", 100 },
         { "AnswerBeforeCommit", 100 },
         { "ForgetRecovering", 400 },
+        { "ForgetMissedTicks", 1_000 },
         { "ReadBeforeApplied", 100 },
     };
 
