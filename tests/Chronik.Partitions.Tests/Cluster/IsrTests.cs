@@ -42,7 +42,7 @@ public sealed class IsrTests
     [Fact]
     public async Task Who_died_leaves_and_is_back_when_it_has_everything_again_while_the_group_goes_to_sleep_and_wakes()
     {
-        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Hasty);
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Hasty with { MinInsyncReplicas = 3 });
         await cluster.ProduceAsync("a");
         await NodeFixture.UntilAsync(() => cluster.Nodes.All(node => node.AwakeGroups == 0));
         Partition leader = await cluster.LeaderAsync();
@@ -51,7 +51,8 @@ public sealed class IsrTests
         await NodeFixture.UntilAsync(() => leader.View.Isr.Count == 2);
         Assert.DoesNotContain(dead, leader.View.Isr);
         Assert.True(Gauge("chronik.under.replicated.partitions") >= 1);
-        await cluster.ProduceAsync("b");
+        Assert.True(Gauge("chronik.under.min.isr.partitions") >= 1);
+        await cluster.ProduceAsync(ReplicaCluster.Batch("b"), RequiredAcks.Leader);
         await cluster.RestartAsync(dead);
         await NodeFixture.UntilAsync(() => leader.View.Isr.Count == 3);
         await cluster.AllShowAsync(["a", "b"]);
@@ -94,6 +95,22 @@ public sealed class IsrTests
         QuorumReplica self = state.Voters.Single(voter => voter.Node == cluster.NodeOf(leader));
         Assert.InRange(lost.LastCaughtUpMs, 1, self.LastCaughtUpMs);
         Assert.True(lost.LogEndOffset < self.LogEndOffset);
+    }
+
+    [Fact]
+    public async Task Who_lost_its_disk_is_counted_until_it_has_everything_again()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await cluster.ProduceAsync("a");
+        Partition leader = await cluster.LeaderAsync();
+        NodeId wiped = cluster.Ids.First(id => id != cluster.NodeOf(leader));
+        foreach (NodeId id in cluster.Ids) cluster.Link(id, wiped).Hold();
+        Partition anew = await cluster.WipeAsync(wiped);
+        Assert.True(anew.View.IsRecovering);
+        Assert.True(Gauge("chronik.partition.recovering") >= 1);
+        foreach (NodeId id in cluster.Ids) cluster.Link(id, wiped).LetGo();
+        await NodeFixture.UntilAsync(() => !anew.View.IsRecovering);
+        await NodeFixture.UntilAsync(() => leader.View.Isr.Count == 3);
     }
 
     private static void Record(ReplicaCluster cluster, NodeId node, LeaderEpoch epoch, params NodeId[] isr)
