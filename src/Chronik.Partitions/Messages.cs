@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Chronik.Metadata;
 using Chronik.Model;
-using Chronik.Raft;
 
 namespace Chronik.Partitions;
 
@@ -50,10 +49,21 @@ internal sealed class DescribeProducers
 }
 
 /// <summary>
-/// To a replica: make these the members of its group. Answered with <see cref="KafkaError.None"/> once the change has begun, or is not
-/// needed; otherwise with why not: NOT_LEADER_OR_FOLLOWER, or REASSIGNMENT_IN_PROGRESS while another change is under way.
+/// To a replica: these are to be the members of its group. Whoever leads it brings that about, now or later, until the next such wish: new
+/// voters learn first, and vote when they have everything. Nobody is told; for a partition <see cref="MembersReached"/> says that it is so.
 /// </summary>
-internal sealed record ChangeMembers(Membership Target);
+/// <param name="Voters">The voters to be, the preferred leader first.</param>
+/// <param name="Learners">The learners to be.</param>
+/// <param name="MayReplace">
+/// Whether other nodes than now may become voters. Otherwise the wish is about their order alone, and one that names others is out of date.
+/// </param>
+internal sealed record MembersWanted(ImmutableArray<NodeId> Voters, ImmutableArray<NodeId> Learners, bool MayReplace);
+
+/// <summary>
+/// Published on the event stream by a replica that leads, again and again until it is wished otherwise: its group has the voters that were
+/// wanted, and that is committed.
+/// </summary>
+internal sealed record MembersReached(GroupId Group, LeaderEpoch Epoch, ImmutableArray<NodeId> Voters);
 
 /// <summary>
 /// To a replica: hand leadership to a voter, or to whichever is best (none). Answered with a TransferAnswer that says whether it has begun;

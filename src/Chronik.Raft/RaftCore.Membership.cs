@@ -16,6 +16,9 @@ public sealed partial class RaftCore
     /// <summary>Who belongs to the group, as of <see cref="LastIndex"/>, committed or not.</summary>
     public Membership Membership => _memberships.Latest;
 
+    /// <summary>Whether <see cref="Membership"/> is committed, and not on its way to another one.</summary>
+    public bool IsMembershipCommitted => _memberships.LatestIndex <= CommitIndex && !Membership.IsJoint;
+
     /// <summary>Who belonged to the group as of an entry from <see cref="FirstIndex"/> - 1 to <see cref="LastIndex"/>.</summary>
     public Membership MembershipAt(LogIndex index)
     {
@@ -136,6 +139,10 @@ public sealed partial class RaftCore
     /// missing, and when every other voter has answered in this term since, so that none of them is a candidate of a later term that may
     /// hold its forgotten vote.
     /// </summary>
+    /// <remarks>
+    /// Of a learner a majority's answers are enough: as long as this leader leads, no membership counts in which the learner voted once,
+    /// because the one that makes it a learner is committed. So a dead voter can be replaced by a node that had been removed before.
+    /// </remarks>
     private void InviteRecovered()
     {
         foreach (Progress peer in _peers)
@@ -144,7 +151,8 @@ public sealed partial class RaftCore
             bool heardAll = true;
             foreach (Progress other in _peers)
                 heardAll &= other == peer || !Membership.IsVoter(other.Id) || other.Round >= peer.RecoveryRound;
-            if (!heardAll) continue;
+            bool learns = IsMembershipCommitted && !Membership.IsVoter(peer.Id) && _quorum!.Round >= peer.RecoveryRound;
+            if (!heardAll && !learns) continue;
             CountRound();
             peer.IsInvited = true;
             peer.InvitedRound = _round;

@@ -84,6 +84,7 @@ internal sealed partial class ControllerActor
     private void Follow(MetadataImage before, List<(KafkaOffset Offset, MetadataRecord Record)> records)
     {
         List<ReplicaAssigned> assign = [];
+        Dictionary<GroupId, PartitionImage> moved = [];
         List<TopicImage> gone = [];
         HashSet<TopicId> configure = [];
         foreach ((_, MetadataRecord record) in records)
@@ -99,6 +100,10 @@ internal sealed partial class ControllerActor
                     break;
                 case TopicDeleted deleted when before.TopicsById.TryGetValue(deleted.Id, out TopicImage? topic):
                     gone.Add(topic);
+                    break;
+                case ReassignmentChanged changed when _image.TopicsById.TryGetValue(changed.Id, out TopicImage? topic):
+                    assign.AddRange(ReplicasOf(topic, changed.Partition, 1));
+                    moved[new GroupId(changed.Id, changed.Partition)] = topic.Partitions[changed.Partition];
                     break;
                 case ConfigChanged { Resource.Kind: ConfigResourceKind.Topic } changed
                     when _image.Topics.TryGetValue(changed.Resource.Name, out TopicImage? topic):
@@ -119,7 +124,13 @@ internal sealed partial class ControllerActor
         }
 
         if (assign.Count > 0) _partitions.Tell(new AssignReplicas(assign));
+        if (moved.Count == 0) return;
+        List<GroupId> left = [.. moved.Where(one => !IsHere(one.Value)).Select(one => one.Key)];
+        if (left.Count > 0) _partitions.Tell(new UnassignReplicas(left, AreElsewhere: true));
+        _partitions.Tell(new PartitionsMoved([.. moved.Where(one => IsHere(one.Value))]));
     }
+
+    private bool IsHere(PartitionImage partition) => partition.Replicas.Contains(_setup.Node.Self);
 
     /// <summary>The log was stated anew, and what it said in between may have been passed over.</summary>
     private void FollowAll(MetadataImage before)
@@ -131,7 +142,12 @@ internal sealed partial class ControllerActor
 
     private ReplicasAre AllReplicas() => new(
         [.. _image.Topics.Values.SelectMany(AllReplicasOf)],
-        [.. _image.Topics.Values.Select(topic => KeyValuePair.Create(topic.Id, ConfigOf(topic)))]);
+        [.. _image.Topics.Values.Select(topic => KeyValuePair.Create(topic.Id, ConfigOf(topic)))],
+        [
+            .. _image.Topics.Values.SelectMany(topic => topic.Partitions
+                .Select((partition, i) => KeyValuePair.Create(new GroupId(topic.Id, i), partition))
+                .Where(one => IsHere(one.Value))),
+        ]);
 
     private IEnumerable<ReplicaAssigned> AllReplicasOf(TopicImage topic) => ReplicasOf(topic, 0, topic.Partitions.Length);
 
@@ -142,11 +158,19 @@ internal sealed partial class ControllerActor
             PartitionImage partition = topic.Partitions[i];
             int at = partition.Replicas.IndexOf(_setup.Node.Self);
             if (at < 0) continue;
-            yield return new ReplicaAssigned(new GroupId(topic.Id, i), new TopicPartition(topic.Name, i), partition.Replicas)
-            {
-                // From before directories were known, nobody can have lost one.
-                Directories = partition.Directories[at] == Guid.Empty ? [] : partition.Directories,
-            };
+            GroupId group = new(topic.Id, i);
+            TopicPartition name = new(topic.Name, i);
+            // From before directories were known, nobody can have lost one.
+            bool isLost = partition.Directories[at] != Guid.Empty && partition.Directories[at] != _setup.Node.Peers.Directory;
+            if (partition.Adding.Contains(_setup.Node.Self) || (partition.IsMoving && isLost))
+                yield return ReplicaAssigned.Newcomer(group, name);
+            else if (partition.IsMoving)
+                yield return new ReplicaAssigned(group, name, []); // Its members are on their way; it was here when they were others.
+            else
+                yield return new ReplicaAssigned(group, name, partition.Replicas)
+                {
+                    Directories = partition.Directories[at] == Guid.Empty ? [] : partition.Directories,
+                };
         }
     }
 

@@ -14,7 +14,6 @@ internal sealed partial class ControllerActor
     private readonly Queue<(Submit Submit, IActorRef Submitter)> _waiting = new();
     private readonly List<Settling> _settling = [];
     private readonly Dictionary<NodeId, long> _missedSince = [];
-    private readonly HashSet<NodeId> _members = []; // Of the metadata's group, as its leader said last.
     private Appending? _appending;
     private bool _isBeginning; // Whether what a controller begins with is yet to be looked at.
     private int _settlingCount; // Read by the threads that hear of leaders.
@@ -26,7 +25,6 @@ internal sealed partial class ControllerActor
     {
         _ledEpoch = epoch;
         _missedSince.Clear();
-        _members.Clear();
         _logger.Info("this broker is the controller now, in epoch {0}", epoch);
         _isBeginning = true;
     }
@@ -70,7 +68,12 @@ internal sealed partial class ControllerActor
         Decision decision;
         try
         {
-            MetadataImage image = submit.Command is RegisterBroker register ? WithoutLiveness(register) : _image;
+            MetadataImage image = submit.Command switch
+            {
+                RegisterBroker register => WithoutLiveness(register),
+                UnregisterBroker unregister => WithoutLiveness(unregister),
+                _ => _image,
+            };
             decision = MetadataMachine.Decide(image, submit.Command, _decisions);
         }
         catch (Exception failure)
@@ -214,24 +217,7 @@ internal sealed partial class ControllerActor
             _self.Tell(new Submit(new ChangeLiveness(broker.Id, IsLive: false), TimeSpan.Zero), ActorRefs.Nobody);
         }
 
-        if (_image.Brokers.Keys.Any(id => !_members.Contains(id)))
-            _log!.Replica.Ask<QuorumState>(DescribeQuorum.Instance, Replies.Timeout).PipeTo(_self);
-    }
-
-    /// <summary>
-    /// Brokers that are not members of the metadata's group become learners of it: they hear the log and count for nothing.
-    /// </summary>
-    private void Admit(QuorumState quorum)
-    {
-        if (!_leads || quorum.Leader != _setup.Node.Self) return;
-        _members.Clear();
-        _members.UnionWith(quorum.Voters.Concat(quorum.Observers).Select(member => member.Node));
-        List<NodeId> missing = [.. _image.Brokers.Keys.Where(id => !_members.Contains(id)).OrderBy(id => id.Value)];
-        if (missing.Count == 0) return;
-        Membership target = new(
-            [.. quorum.Voters.Select(voter => voter.Node)],
-            learners: [.. quorum.Observers.Select(observer => observer.Node), .. missing]);
-        _log!.Replica.Ask<KafkaError>(new ChangeMembers(target), Replies.Timeout).PipeTo(_self);
+        WatchMembers();
     }
 
     private sealed class AppendedTo(IActorRef controller, Appending appending) : IAppendSink

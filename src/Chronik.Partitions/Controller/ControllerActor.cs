@@ -19,6 +19,8 @@ namespace Chronik.Partitions.Controller;
 ///   replicas, leader table - Led -->|            |-- CommandDone to who submitted, once new partitions have leaders
 ///   rpc, operators - IOperatingMessage >|        |-- the same --> /balancer, which answers
 ///   own timer - Look -------------->|            |-- Submit(RegisterBroker) --> the controller, wherever it is
+///   replicas -- MembersReached ---->|            |-- Submit(CompleteReassignment) --> likewise
+///                                                |-- MembersWanted --> replica of __cluster_metadata
 /// </code>
 /// One command is decided at a time, on an image that has everything that this log ever took: a node leads only once it has committed
 /// in its own term, so that everything before is in its image, and the next command waits until the one before is committed or refused.
@@ -66,14 +68,13 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
         Receive<LeadershipChanged>(changed => Settle(changed.Partition.Group));
         Receive<GiveUp>(Expire);
         Receive<Look>(_ => LookAround());
-        Receive<QuorumState>(Admit);
-        Receive<KafkaError>(_ => { }); // A change of members that did not begin is tried again.
-        Receive<Status.Failure>(
-            failure => _logger.Warning("the members of the metadata's group are not known: {0}", failure.Cause.Message));
+        Receive<MembersReached>(Complete);
+        Receive<Completed>(End);
         IActorRef balancer = Context.ActorOf(Props.Create(() => new BalancerActor(setup, router)), "balancer");
         Receive<IOperatingMessage>(balancer.Forward);
         Receive<RegistrationEnded>(ended => FinishRegistering(ended.Refusal));
         Context.System.EventStream.Subscribe(_self, typeof(LeadershipChanged));
+        Context.System.EventStream.Subscribe(_self, typeof(MembersReached));
     }
 
     public ITimerScheduler Timers { get; set; } = null!;

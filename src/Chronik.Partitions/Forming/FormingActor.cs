@@ -336,14 +336,19 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
     {
         NodeIdentity identity = Identity;
         _setup.Node.Peers.Form(identity.ClusterId);
-        bool votes = identity.MetadataVoters.Any(voter => voter.Id == identity.NodeId);
-        IReadOnlyList<MetadataVoter> voters = votes ? identity.MetadataVoters : []; // Whoever came later learns from the leader.
+        TopicPartition name = new(TopicNames.ClusterMetadata, 0);
+
+        // Who came later learns from the leader who belongs to the group, and so does a founder that lost its directory. What the group has
+        // become since stands in its own log and checkpoint.
+        bool founds = identity.MetadataVoters.Any(voter => voter.Id == identity.NodeId && voter.Directory == identity.DirectoryId);
         _partitions.Tell(new AssignReplicas(
         [
-            new ReplicaAssigned(GroupId.Metadata, new TopicPartition(TopicNames.ClusterMetadata, 0), [.. voters.Select(voter => voter.Id)])
-            {
-                Directories = [.. voters.Select(voter => voter.Directory)],
-            },
+            founds
+                ? new ReplicaAssigned(GroupId.Metadata, name, [.. identity.MetadataVoters.Select(voter => voter.Id)])
+                {
+                    Directories = [.. identity.MetadataVoters.Select(voter => voter.Directory)],
+                }
+                : ReplicaAssigned.Newcomer(GroupId.Metadata, name),
         ]));
         foreach ((Address address, Member member) in _members)
             if (member.Facts is { IsFormed: true }) Connect(address, member);

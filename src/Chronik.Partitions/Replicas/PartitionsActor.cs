@@ -13,6 +13,7 @@ namespace Chronik.Partitions.Replicas;
 /// <remarks>
 /// <code>
 ///   controller -- AssignReplicas, UnassignReplicas, ConfigureTopic --> partitions -- creates --> replica
+///   controller -- PartitionsMoved -----------------------------------> partitions -- MembersWanted ----> replica
 ///   controller -- ReplicasAre (the whole truth, once it is loaded) --> partitions
 ///   storage ----- CheckpointNeeded ----------------------------------> partitions -- WriteCheckpoint --> replica
 ///   own timer --- ApplyRetention ------------------------------------> partitions -- ApplyRetention ---> replicas
@@ -54,6 +55,8 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     private readonly Dictionary<TopicId, Dictionary<int, IActorRef>> _replicas = [];
     private readonly Dictionary<IActorRef, GroupId> _running = [];
     private readonly HashSet<GroupId> _leaving = [];
+    private readonly HashSet<GroupId> _dropping = []; // Their files are being deleted.
+    private readonly Dictionary<GroupId, PartitionImage> _images = []; // What the metadata say of partitions that were moved.
     private readonly HashSet<GroupId> _damaged = [];
 
     public PartitionsActor(NodeContext node, PartitionDirectory directory)
@@ -68,7 +71,11 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         });
         Recover<RecoveryCompleted>(_ => StartAll());
         Command<AssignReplicas>(assign => Assign(assign.Replicas));
-        Command<UnassignReplicas>(unassign => Unassign(unassign.Groups));
+        Command<UnassignReplicas>(unassign => Unassign(unassign.Groups, unassign.AreElsewhere));
+        Command<PartitionsMoved>(moved =>
+        {
+            foreach ((GroupId group, PartitionImage image) in moved.Partitions) Follow(group, image);
+        });
         Command<ReplicasAre>(Reconcile);
         Command<ConfigureTopic>(Configure);
         Command<CheckpointNeeded>(needed => Checkpoint(needed.Group));
@@ -112,19 +119,21 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         foreach (ReplicaAssigned replica in added) _assigned.Add(replica.Group, replica);
         PersistAll(added, replica =>
         {
-            Start(replica);
+            // It was here before: it begins once what it left behind is gone.
+            if (!_leaving.Contains(replica.Group) && !_dropping.Contains(replica.Group)) Start(replica);
             SnapshotNowAndThen();
         });
     }
 
-    private void Unassign(IReadOnlyList<GroupId> groups)
+    private void Unassign(IReadOnlyList<GroupId> groups, bool areElsewhere = false)
     {
         List<ReplicaUnassigned> removed = [.. groups.Where(_assigned.ContainsKey).Select(group => new ReplicaUnassigned(group))];
         if (removed.Count == 0) return;
         foreach (ReplicaUnassigned unassigned in removed)
         {
             _assigned.Remove(unassigned.Group);
-            _configs.Remove(unassigned.Group.Topic);
+            _images.Remove(unassigned.Group);
+            if (!areElsewhere) _configs.Remove(unassigned.Group.Topic);
         }
 
         PersistAll(removed, unassigned =>
@@ -132,16 +141,35 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
             if (ReplicaOf(unassigned.Group) is { } replica)
             {
                 _leaving.Add(unassigned.Group);
-                replica.Tell(ReplicaRemoved.Instance);
+                replica.Tell(new ReplicaRemoved(areElsewhere));
             }
             else
             {
-                Remove(unassigned.Group); // It failed earlier; what it left behind goes all the same.
+                Drop(unassigned.Group); // It failed earlier; what it left behind goes all the same.
             }
 
             SnapshotNowAndThen();
         });
     }
+
+    /// <summary>
+    /// Where a partition is, or is on its way to. Its replica hears who is wanted, should it lead; and once no move is under way the list of
+    /// replicas says what the metadata say, for the time at the next start before they are known.
+    /// </summary>
+    private void Follow(GroupId group, PartitionImage image)
+    {
+        if (!_assigned.TryGetValue(group, out ReplicaAssigned? assigned)) return;
+        _images[group] = image;
+        ReplicaOf(group)?.Tell(WantedBy(image));
+        if (image.IsMoving || assigned.Voters.SequenceEqual(image.Replicas)) return;
+        bool isLost = assigned.IsLostBy(_node.Self, _node.Peers.Directory);
+        ReplicaAssigned there = assigned with { Voters = image.Replicas, Directories = image.Directories };
+        there = isLost ? there.LostBy(_node.Self) : there.FoundBy(_node.Self, _node.Peers.Directory);
+        _assigned[group] = there;
+        Persist(there, _ => SnapshotNowAndThen());
+    }
+
+    private static MembersWanted WantedBy(PartitionImage image) => new(image.Target, [], image.IsMoving);
 
     /// <summary>The metadata is loaded and says what must be here. Whatever else is here belongs to topics that were deleted.</summary>
     private void Reconcile(ReplicasAre truth)
@@ -150,8 +178,11 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         HashSet<GroupId> wanted = [GroupId.Metadata, .. truth.Replicas.Select(replica => replica.Group)];
         List<GroupId> orphans = [.. _node.Storage.Recovered.Keys.Where(group =>
             !PersistenceGroup.Contains(group) && !wanted.Contains(group) && !_assigned.ContainsKey(group) && !_leaving.Contains(group))];
-        Unassign([.. _assigned.Keys.Where(group => !wanted.Contains(group))]);
+        HashSet<TopicId> topics = [.. truth.Configs.Select(config => config.Key)];
+        Unassign([.. _assigned.Keys.Where(group => !wanted.Contains(group) && !topics.Contains(group.Topic))]);
+        Unassign([.. _assigned.Keys.Where(group => !wanted.Contains(group))], areElsewhere: true);
         Assign(truth.Replicas);
+        foreach ((GroupId group, PartitionImage image) in truth.Partitions) Follow(group, image);
         foreach (GroupId orphan in orphans)
         {
             _logger.Info("{0} belongs to no topic: its files are deleted", orphan);
@@ -170,7 +201,7 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     private void Start(ReplicaAssigned assigned)
     {
         bool isLost = assigned.IsLostBy(_node.Self, _node.Peers.Directory);
-        if (isLost && assigned.Voters.Count == 1)
+        if (isLost && IsAlone(assigned))
         {
             _logger.Error("{0} was on a disk that this node has no longer, and has no other replica: it serves nothing", assigned.Name);
             _directory.AddFailed(assigned.Group);
@@ -185,6 +216,7 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         IActorRef replica = Context.ActorOf(Props.Create(() => new ReplicaActor(_node, spec)), ActorNames.Of(assigned));
         Context.Watch(replica);
         _running.Add(replica, assigned.Group);
+        if (_images.TryGetValue(assigned.Group, out PartitionImage? image)) replica.Tell(WantedBy(image));
         if (!_replicas.TryGetValue(assigned.Group.Topic, out Dictionary<int, IActorRef>? replicas))
             _replicas.Add(assigned.Group.Topic, replicas = []);
         replicas.Add(assigned.Group.Partition, replica);
@@ -225,8 +257,7 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         replicas.Remove(group.Partition);
         if (replicas.Count == 0) _replicas.Remove(group.Topic);
         bool isReplaced = _damaged.Remove(group) && !_leaving.Contains(group);
-        if (_leaving.Remove(group)) Remove(group);
-        else if (isReplaced) DropAndStart(group);
+        if (_leaving.Remove(group) || isReplaced) Drop(group);
         else _directory.AddFailed(group);
         Context.System.EventStream.Publish(new ReplicaEnded(group));
     }
@@ -237,7 +268,7 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     /// </summary>
     private void Replace(ReplicaDamaged damaged)
     {
-        if (!_assigned.TryGetValue(damaged.Group, out ReplicaAssigned? assigned) || assigned.Voters.Count == 1) return;
+        if (!_assigned.TryGetValue(damaged.Group, out ReplicaAssigned? assigned) || IsAlone(assigned)) return;
         _logger.Warning("{0} is damaged ({1}): it is dropped, and filled again from its other replicas", assigned.Name, damaged.Reason);
         ReplicaAssigned lost = assigned.LostBy(_node.Self);
         _assigned[damaged.Group] = lost;
@@ -245,21 +276,29 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         Persist(lost, _ =>
         {
             SnapshotNowAndThen();
-            if (ReplicaOf(damaged.Group) is null && _damaged.Remove(damaged.Group)) DropAndStart(damaged.Group); // It has ended already.
+            if (ReplicaOf(damaged.Group) is null && _damaged.Remove(damaged.Group)) Drop(damaged.Group); // It has ended already.
         });
     }
 
-    private void DropAndStart(GroupId group)
+    /// <summary>Whether no other node has what a replica holds.</summary>
+    private bool IsAlone(ReplicaAssigned assigned) =>
+        _images.TryGetValue(assigned.Group, out PartitionImage? image) ? image.Replicas.Length == 1 : assigned.Voters.Count == 1;
+
+    /// <summary>The files of a replica go; if it is to live here, it begins anew when they are gone.</summary>
+    private void Drop(GroupId group)
     {
         IActorRef self = Self;
         _directory.Remove(group);
+        _dropping.Add(group);
         _node.Storage.DeleteGroup(group, failure => self.Tell(new ReplicaDropped(group, failure), ActorRefs.NoSender));
     }
 
     private void StartDropped(ReplicaDropped dropped)
     {
+        _dropping.Remove(dropped.Group);
+        if (!_assigned.TryGetValue(dropped.Group, out ReplicaAssigned? assigned)) return;
         if (dropped.Failure is not null) _directory.AddFailed(dropped.Group);
-        else if (_assigned.TryGetValue(dropped.Group, out ReplicaAssigned? assigned)) Start(assigned);
+        else Start(assigned);
     }
 
     /// <summary>A replica that had lost what it held has it again: after a restart it need not be told so once more.</summary>
@@ -269,12 +308,6 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         ReplicaAssigned found = assigned.FoundBy(_node.Self, _node.Peers.Directory);
         _assigned[group] = found;
         Persist(found, _ => SnapshotNowAndThen());
-    }
-
-    private void Remove(GroupId group)
-    {
-        _directory.Remove(group);
-        _node.Storage.DeleteGroup(group);
     }
 
     private void SnapshotNowAndThen()
@@ -300,13 +333,20 @@ internal sealed record ReplicaAssigned(GroupId Group, TopicPartition Name, IRead
 
     /// <summary>
     /// The directory of each voter when the partition was assigned to it, empty where nobody knew (KIP-858). A replica whose node has
-    /// another one by now lost what it had.
+    /// another one by now lost what it had. Where no voters are known: this replica's own, if any.
     /// </summary>
     public IReadOnlyList<Guid> Directories { get; init; } = [];
+
+    /// <summary>
+    /// A replica that comes to a group of others. The node may have belonged to it before, and forgotten what it promised then: it has no
+    /// vote until the leader has seen that it has everything.
+    /// </summary>
+    public static ReplicaAssigned Newcomer(GroupId group, TopicPartition name) => new(group, name, []) { Directories = [Lost] };
 
     /// <summary>Whether the node, with its present directory, has lost what it may have promised to the group before.</summary>
     public bool IsLostBy(NodeId node, Guid directory)
     {
+        if (Voters.Count == 0) return Directories.Count == 1 && Directories[0] != directory;
         for (int i = 0; i < Directories.Count && i < Voters.Count; i++)
             if (Voters[i] == node) return Directories[i] != Guid.Empty && Directories[i] != directory;
         return false;
@@ -314,11 +354,15 @@ internal sealed record ReplicaAssigned(GroupId Group, TopicPartition Name, IRead
 
     /// <summary>The same, but the node has lost what it held, whatever its directory.</summary>
     public ReplicaAssigned LostBy(NodeId node) =>
-        this with { Directories = [.. Voters.Select((voter, i) => voter == node ? Lost : Directories.ElementAtOrDefault(i))] };
+        Voters.Count == 0
+            ? this with { Directories = [Lost] }
+            : this with { Directories = [.. Voters.Select((voter, i) => voter == node ? Lost : Directories.ElementAtOrDefault(i))] };
 
     /// <summary>The same, but whatever the node lost it has again in its present directory.</summary>
     public ReplicaAssigned FoundBy(NodeId node, Guid directory) =>
-        this with { Directories = [.. Directories.Select((known, i) => Voters[i] == node ? directory : known)] };
+        Voters.Count == 0
+            ? this with { Directories = [directory] }
+            : this with { Directories = [.. Directories.Select((known, i) => Voters[i] == node ? directory : known)] };
 }
 
 /// <summary>Event: a replica lives here no longer.</summary>
@@ -331,10 +375,21 @@ internal sealed record ReplicaAssignments(IReadOnlyList<ReplicaAssigned> All);
 internal sealed record AssignReplicas(IReadOnlyList<ReplicaAssigned> Replicas);
 
 /// <summary>To /partitions, from the controller: these replicas, and their data, go.</summary>
-internal sealed record UnassignReplicas(IReadOnlyList<GroupId> Groups);
+/// <param name="Groups">The partitions.</param>
+/// <param name="AreElsewhere">Whether the partitions live on other nodes, rather than nowhere.</param>
+internal sealed record UnassignReplicas(IReadOnlyList<GroupId> Groups, bool AreElsewhere = false);
+
+/// <summary>To /partitions, from the controller: these partitions, all of them here, are on their way to other nodes or have come there.</summary>
+internal sealed record PartitionsMoved(IReadOnlyList<KeyValuePair<GroupId, PartitionImage>> Partitions);
 
 /// <summary>To /partitions, from the controller once the metadata is loaded: exactly these replicas live here.</summary>
-internal sealed record ReplicasAre(IReadOnlyList<ReplicaAssigned> Replicas, IReadOnlyList<KeyValuePair<TopicId, TopicConfig>> Configs);
+/// <param name="Replicas">The replicas.</param>
+/// <param name="Configs">The settings of every topic.</param>
+/// <param name="Partitions">What the metadata say of the partitions that are here.</param>
+internal sealed record ReplicasAre(
+    IReadOnlyList<ReplicaAssigned> Replicas,
+    IReadOnlyList<KeyValuePair<TopicId, TopicConfig>> Configs,
+    IReadOnlyList<KeyValuePair<GroupId, PartitionImage>> Partitions);
 
 /// <summary>To /partitions, from the controller: a topic's settings.</summary>
 internal sealed record ConfigureTopic(TopicId Topic, TopicConfig Config);

@@ -57,7 +57,9 @@ internal sealed partial class ReplicaActor
         bool began = leads && !_leads;
         _leads = leads;
         _partition.Publish(View());
-        if (began) Context.System.EventStream.Publish(new LeadershipChanged(_partition, true, _core.Term.ToLeaderEpoch()));
+        if (!began) return;
+        Context.System.EventStream.Publish(new LeadershipChanged(_partition, true, _core.Term.ToLeaderEpoch()));
+        BeginDriving();
     }
 
     /// <summary>
@@ -107,13 +109,6 @@ internal sealed partial class ReplicaActor
     {
         _lag.Confirmed(_core, follower);
         if (_core.TryGetProgress(follower, out PeerProgress progress)) _partition.SetEnd(follower, progress.NextOffset);
-    }
-
-    private KafkaError Change(Membership target)
-    {
-        if (_ledTerm is null) return KafkaError.NotLeaderOrFollower;
-        if (_core.Membership == target) return KafkaError.None;
-        return Step(RaftInput.ChangeMembership(target)) ? KafkaError.None : KafkaError.ReassignmentInProgress;
     }
 
     private QuorumState DescribedQuorum()

@@ -25,7 +25,8 @@ namespace Chronik.Partitions.Replicas;
 ///   partitions - ApplyRetention,       |          |-- ReplicaRecovered, ReplicaDamaged ---> partitions
 ///                TopicConfigChanged -->|          |-- creates snapshot-{n}, which sends to a member far behind, or receives
 ///   isr ------ InSync ---------------->|          |-- creates isr-{epoch} while it leads; FollowersSeen now and then --> isr
-///   controller - ChangeMembers ------->|          |
+///   partitions, controller
+///              - MembersWanted ------->|          |-- event stream: MembersReached
 ///   readers ---- ConfirmRead,          |          |-- creates read-index, which gathers reads and asks for
 ///                LogDamaged ---------->|          |   one confirmation after the other (AskReadIndex)
 /// </code>
@@ -196,8 +197,11 @@ internal sealed partial class ReplicaActor : UntypedActor
             case Terminated ended when ended.ActorRef.Equals(_isr):
                 StartIsr(); // It failed: another one begins with what it said last.
                 break;
-            case ChangeMembers change:
-                Sender.Tell(Change(change.Target));
+            case MembersWanted wanted:
+                Want(wanted);
+                break;
+            case DriveMembers:
+                Drive();
                 break;
             case TransferLeadership transfer:
                 Sender.Tell(HandOver(transfer.To, transfer.Avoid), _self);
@@ -222,8 +226,8 @@ internal sealed partial class ReplicaActor : UntypedActor
             case Terminated ended when ended.ActorRef.Equals(_readIndex):
                 _readIndex = null;
                 break;
-            case ReplicaRemoved:
-                _stopError = KafkaError.UnknownTopicOrPartition;
+            case ReplicaRemoved removed:
+                _stopError = removed.IsElsewhere ? KafkaError.NotLeaderOrFollower : KafkaError.UnknownTopicOrPartition;
                 Context.Stop(_self);
                 break;
             default:
@@ -304,11 +308,11 @@ internal sealed record ReplicaSpec(
     public bool IsRecovering { get; init; }
 }
 
-/// <summary>To a replica: its partition is deleted. It answers what waits with UNKNOWN_TOPIC_OR_PARTITION and stops.</summary>
-internal sealed class ReplicaRemoved
-{
-    public static readonly ReplicaRemoved Instance = new();
-}
+/// <summary>
+/// To a replica: its partition is deleted, or lives on other nodes now. It tells what waits, UNKNOWN_TOPIC_OR_PARTITION or
+/// NOT_LEADER_OR_FOLLOWER, and stops.
+/// </summary>
+internal sealed record ReplicaRemoved(bool IsElsewhere);
 
 /// <summary>To /partitions, from a replica: it may vote again, and whatever its node had lost is there.</summary>
 internal sealed record ReplicaRecovered(GroupId Group);
