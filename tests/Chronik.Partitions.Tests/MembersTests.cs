@@ -57,6 +57,7 @@ public sealed class MembersTests
         await cluster.KillAsync(3);
         await cluster.JoinAsync(4);
         await cluster.VotesAsync(1, 2, 3); // It may come back.
+        await NodeFixture.UntilAsync(() => !cluster.Image.Brokers[new NodeId(3)].IsLive);
         ItemResult refused = await cluster.DoAsync(new UnregisterBroker(new NodeId(3)));
         Assert.Equal(KafkaError.InvalidRequest, refused.Error);
         Assert.Contains("1 replica", refused.Message, StringComparison.Ordinal);

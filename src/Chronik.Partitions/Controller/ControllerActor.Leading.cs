@@ -2,7 +2,6 @@ using Akka.Actor;
 using Akka.Event;
 using Chronik.Metadata;
 using Chronik.Model;
-using Chronik.Raft;
 
 namespace Chronik.Partitions.Controller;
 
