@@ -111,6 +111,42 @@ public sealed class ClusterOperationTests : IAsyncLifetime
         Assert.Contains("http://127.0.0.1:1 does not answer", error.ToString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_node_joins_gets_its_share_is_drained_and_removed()
+    {
+        var first = await StartAsync(1, expect: 1);
+        await first.Ready.WaitAsync(Patience);
+        await CreateAsync(first, "t", 6, 1);
+        var (exit, text) = await RunAsync(first, "add");
+        Assert.Equal(0, exit);
+        Assert.Contains("--node-id 2 --data DIR --kafka HOST:9092 --akka HOST:2552", text, StringComparison.Ordinal);
+        Assert.Contains($"--seed 127.0.0.1:{first.AkkaPort}", text, StringComparison.Ordinal);
+
+        var second = await StartAsync(2, expect: 1, seed: first.AkkaPort);
+        (exit, text) = await RunAsync(first, "add", "2", "--wait");
+        Assert.True(exit == 0, text);
+        Assert.Contains("broker 2 has 3 replicas", text, StringComparison.Ordinal);
+        await second.Ready.WaitAsync(Patience);
+
+        // By way of the node itself, which is not the controller.
+        (exit, text) = await RunAsync(second, "drain", "2");
+        Assert.True(exit == 0, text);
+        Assert.Contains("broker 2 is empty", text, StringComparison.Ordinal);
+        Assert.All(first.Node!.Metadata.Topics["t"].Partitions, partition => Assert.Equal(new NodeId(1), Assert.Single(partition.Replicas)));
+        await RefusedAsync(first, HttpMethod.Post, "/cluster/nodes/1/drain", HttpStatusCode.Conflict, "the last one that is live");
+        (exit, text) = await RunAsync(first, "drain", "2", "--cancel");
+        Assert.Equal(0, exit);
+        (exit, text) = await RunAsync(first, "balance");
+        Assert.True(exit == 0, text);
+        Assert.Equal(3, first.Node.Metadata.ReplicaCounts[new NodeId(2)]);
+
+        (exit, text) = await RunAsync(first, "remove", "2", "--json");
+        Assert.True(exit == 0, text);
+        Assert.Contains("\"exitCode\":0", text, StringComparison.Ordinal);
+        Assert.DoesNotContain(new NodeId(2), first.Node.Metadata.Brokers.Keys);
+        await second.Ended.WaitAsync(Patience);
+    }
+
     private static string? Text(JsonElement element, string name) => element.GetProperty(name).GetString();
 
     private static async Task CreateAsync(ChronikHost host, string topic, int partitions, int factor)

@@ -42,6 +42,9 @@ internal sealed class NodeProcess(NodeId id, NodePlace place, string folder, Fun
     /// <summary>What the process has said, over all its lives.</summary>
     public IReadOnlyCollection<string> Lines => _lines;
 
+    /// <summary>Where operators ask it, as HOST:PORT.</summary>
+    public string HttpAddress => $"{place.Host}:{place.HttpPort}";
+
     private string HttpBase => $"http://{place.Host}:{place.HttpPort}";
 
     public void Start()
@@ -146,15 +149,16 @@ internal sealed record NodePlace(string Host, int KafkaPort, int AkkaPort, int H
 /// <summary>Short commands of the system.</summary>
 internal static class Command
 {
-    /// <summary>Runs a command to its end; fails with what it said when it fails.</summary>
-    public static async Task RunAsync(string file, params string[] arguments)
+    /// <summary>Runs a command to its end and returns what it said; fails with that when it fails.</summary>
+    public static async Task<string> RunAsync(string file, params string[] arguments)
     {
         ProcessStartInfo start = new(file, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         using Process process = Process.Start(start) ?? throw new InvalidOperationException($"{file} did not start");
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         string errors = await process.StandardError.ReadToEndAsync();
         await process.WaitForExitAsync();
-        if (process.ExitCode != 0)
-            throw new InvalidOperationException($"{file} {string.Join(' ', arguments)}: {await output} {errors}");
+        return process.ExitCode == 0
+            ? await output
+            : throw new InvalidOperationException($"{file} {string.Join(' ', arguments)}: {await output} {errors}");
     }
 }

@@ -12,8 +12,6 @@ internal sealed class Workload
     public const string Topic = "numbers";
     public const string Group = "readers";
 
-    private const int Partitions = 12;
-
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20);
 
@@ -26,15 +24,17 @@ internal sealed class Workload
     private readonly TopicMaker _maker;
     private readonly List<Task> _running = [];
     private readonly short _replicas;
+    private readonly int _partitions;
 
-    public Workload(ClusterClient client, short replicas)
+    public Workload(ClusterClient client, short replicas, int partitions = 12)
     {
+        _partitions = partitions;
         _client = client;
         _replicas = replicas;
         _ledger = new Ledger(_findings);
-        _writers = [.. Enumerable.Range(0, Partitions).Select(partition => new Writer(client, Topic, partition, _findings))];
+        _writers = [.. Enumerable.Range(0, _partitions).Select(partition => new Writer(client, Topic, partition, _findings))];
         _members = [.. Enumerable.Range(0, 2).Select(_ => new GroupMember(client, Group, Topic, _ledger, NewReader, _findings))];
-        _prober = new Prober(client, Topic, Partitions, AcknowledgedEnd, _findings);
+        _prober = new Prober(client, Topic, _partitions, AcknowledgedEnd, _findings);
         _maker = new TopicMaker(client, "made");
     }
 
@@ -44,7 +44,7 @@ internal sealed class Workload
     /// <summary>Creates the topic, starts everything, and waits until all of it gets on.</summary>
     public async Task StartAsync()
     {
-        await _client.CreateTopicAsync(Topic, Partitions, _replicas);
+        await _client.CreateTopicAsync(Topic, _partitions, _replicas);
         await _client.LeadersAsync(Topic);
         _running.AddRange(_writers.Select(writer => writer.RunAsync()));
         _running.AddRange(_members.Select(member => member.RunAsync()));
@@ -84,7 +84,7 @@ internal sealed class Workload
         await Task.WhenAll(_running).WaitAsync(Patience);
         _findings.AssertNone();
 
-        Dictionary<int, long> positions = Enumerable.Range(0, Partitions).ToDictionary(partition => partition, _ => 0L);
+        Dictionary<int, long> positions = Enumerable.Range(0, _partitions).ToDictionary(partition => partition, _ => 0L);
         using (Reader reader = NewReader())
         {
             await Wait.UntilAsync(async () =>
