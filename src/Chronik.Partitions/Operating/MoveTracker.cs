@@ -6,10 +6,14 @@ namespace Chronik.Partitions.Operating;
 /// <summary>How far the partitions are that are being moved, and how long what is left will take at the pace so far.</summary>
 internal sealed class MoveTracker(TimeProvider time)
 {
+    /// <summary>How long nothing may move before what moves then has a pace of its own: between two batches nothing does for a moment.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
+
     private readonly Dictionary<GroupId, Move> _moves = [];
     private long _version = -1; // Of the image that was looked at last.
     private long _began; // When the first move began since nothing moved.
     private int _completed; // Since then.
+    private long _movedAt; // When something moved last.
 
     /// <summary>How many partitions are being moved.</summary>
     public int Count => _moves.Count;
@@ -37,12 +41,13 @@ internal sealed class MoveTracker(TimeProvider time)
                 if (topic.Partitions[i].IsMoving) now.Add(new GroupId(topic.Id, i));
         }
 
-        if (_moves.Count == 0 && now.Count > 0)
+        if (_moves.Count == 0 && now.Count > 0 && !HasPace)
         {
             _began = time.GetTimestamp();
             _completed = 0;
         }
 
+        if (_moves.Count > 0) _movedAt = time.GetTimestamp();
         foreach (GroupId gone in _moves.Keys.Where(group => !now.Contains(group)).ToList())
         {
             _moves.Remove(gone);
@@ -50,6 +55,7 @@ internal sealed class MoveTracker(TimeProvider time)
         }
 
         foreach (GroupId group in now) _moves.TryAdd(group, new Move());
+        if (now.Count > 0) _movedAt = time.GetTimestamp();
     }
 
     /// <summary>A leader says how far it is.</summary>
@@ -84,9 +90,11 @@ internal sealed class MoveTracker(TimeProvider time)
     }
 
     /// <summary>How long these moves and as many more will take; null before the first has come to its end.</summary>
-    public double? SecondsLeft(int more) => _completed == 0 || (Count == 0 && more == 0)
+    public double? SecondsLeft(int more) => _completed == 0 || (Count == 0 && (more == 0 || !HasPace))
         ? null
         : time.GetElapsedTime(_began).TotalSeconds / _completed * (Count + more);
+
+    private bool HasPace => time.GetElapsedTime(_movedAt) < Pause;
 
     private double? SecondsOf(Move move, long left)
     {
