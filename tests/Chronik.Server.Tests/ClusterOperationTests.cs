@@ -3,7 +3,6 @@ using System.Text;
 using System.Text.Json;
 using Chronik.Metadata;
 using Chronik.Model;
-using Chronik.Partitions;
 using Chronik.Server.Cluster;
 using Chronik.Server.Configuration;
 using Xunit;
