@@ -238,6 +238,37 @@ public sealed class MembershipTests
         Assert.Equal(leader.Core.LastIndex, leader.Core.CommitIndex);
     }
 
+    [Fact]
+    public void A_learner_that_forgot_everything_may_vote_again_though_a_voter_is_dead()
+    {
+        Network network = new(4);
+        Member leader = network.Elect();
+        Change(network, Of([1, 2, 3], [], [4]));
+        leader.Propose(1);
+        network.Settle();
+        network.Isolate(3);
+        network[4].Wipe();
+        network.Tick(8);
+        Assert.False(network[4].Core.IsRecovering);
+        Assert.Equal(leader.Core.LastIndex, network[4].Core.LastIndex);
+    }
+
+    [Fact]
+    public void A_leader_that_no_majority_answers_lets_no_learner_vote_again()
+    {
+        Network network = new(4);
+        Member leader = network.Elect();
+        Change(network, Of([1, 2, 3], [], [4]));
+        leader.Propose(1);
+        network.Settle();
+        network.Isolate(2);
+        network.Isolate(3);
+        network[4].Wipe();
+        network.Tick(8);
+        Assert.Equal(leader.Core.LastIndex, network[4].Core.LastIndex);
+        Assert.True(network[4].Core.IsRecovering);
+    }
+
     private static void Change(Network network, Membership target)
     {
         network.Leader!.Step(RaftInput.ChangeMembership(target));

@@ -4,7 +4,6 @@ using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Forming;
 using Chronik.Partitions.Peers;
-using Chronik.Protocol.RecordBatches;
 using Chronik.Storage;
 using Chronik.Storage.Testing;
 using Xunit;
