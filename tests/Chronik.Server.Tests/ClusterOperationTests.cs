@@ -131,7 +131,8 @@ public sealed class ClusterOperationTests : IAsyncLifetime
         (exit, text) = await RunAsync(second, "drain", "2");
         Assert.True(exit == 0, text);
         Assert.Contains("broker 2 is empty", text, StringComparison.Ordinal);
-        Assert.All(first.Node!.Metadata.Topics["t"].Partitions, partition => Assert.Equal(new NodeId(1), Assert.Single(partition.Replicas)));
+        var partitions = first.Node!.Metadata.Topics["t"].Partitions;
+        Assert.All(partitions, partition => Assert.Equal(new NodeId(1), Assert.Single(partition.Replicas)));
         await RefusedAsync(first, HttpMethod.Post, "/cluster/nodes/1/drain", HttpStatusCode.Conflict, "the last one that is live");
         (exit, text) = await RunAsync(first, "drain", "2", "--cancel");
         Assert.Equal(0, exit);

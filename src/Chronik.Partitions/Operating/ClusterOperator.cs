@@ -191,7 +191,8 @@ public sealed class ClusterOperator
 
     private async Task<NodeDescribed?> FactsOfAsync(NodeId node)
     {
-        if (node != Self) return await _router.AskNodeAsync(node, DescribeNode.Instance, AnswerTimeout).ConfigureAwait(false) as NodeDescribed;
+        if (node != Self)
+            return await _router.AskNodeAsync(node, DescribeNode.Instance, AnswerTimeout).ConfigureAwait(false) as NodeDescribed;
         try
         {
             IActorRef controller = await _controller.WaitAsync(AnswerTimeout).ConfigureAwait(false);

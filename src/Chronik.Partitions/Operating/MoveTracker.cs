@@ -6,7 +6,7 @@ namespace Chronik.Partitions.Operating;
 /// <summary>How far the partitions are that are being moved, and how long what is left will take at the pace so far.</summary>
 internal sealed class MoveTracker(TimeProvider time)
 {
-    /// <summary>How long nothing may move before what moves then has a pace of its own: between two batches nothing does for a moment.</summary>
+    /// <summary>How long nothing may move before what moves then has a pace of its own.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(10);
 
     private readonly Dictionary<GroupId, Move> _moves = [];
