@@ -97,7 +97,7 @@ internal sealed partial class ReplicaActor : UntypedActor
 
         _lease = new LeaderLease(node.Peers);
         _partition = new Partition(spec.Name, spec.Group, _self, View(), _lease);
-        if (spec.IsRecovering)
+        if (spec.IsRecovering && spec.Voters.Count > 0) // A newcomer has nothing to miss.
             _logger.Warning("{0} has lost what it held here: it is filled again, and votes when it has everything", spec.Name);
         spec.Started(_partition);
     }
