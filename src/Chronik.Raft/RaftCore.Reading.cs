@@ -163,7 +163,7 @@ public sealed partial class RaftCore
         Ask();
     }
 
-    /// <summary>A question that is lost is asked again; reads that got no answer for two election timeouts are refused.</summary>
+    /// <summary>A question that may be lost is sent once more; reads that got no answer for two election timeouts are refused.</summary>
     private void ExpireReads()
     {
         if (_waitingReads.Count + _askedReads.Count == 0) return;
@@ -174,9 +174,11 @@ public sealed partial class RaftCore
             _askedReads.Clear();
             _waitingReads.Clear();
         }
-        else if (_askedReads.Count > 0 && _now - _askedAt >= _options.HeartbeatTicks * 2)
+        else if (_askedReads.Count > 0 && Leader.IsSome && _now - _askedAt >= _options.HeartbeatTicks * 2)
         {
-            AskAgain();
+            // Under its old number: its answer may only be slow, and any copy came to the leader after these reads had begun.
+            _askedAt = _now;
+            SendQuestion(Leader);
         }
     }
 

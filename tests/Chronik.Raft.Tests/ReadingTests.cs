@@ -110,6 +110,37 @@ public sealed class ReadingTests
     }
 
     [Fact]
+    public void An_answer_that_takes_longer_than_the_question_is_waited_for_counts_all_the_same()
+    {
+        Network network = new(3);
+        Member leader = network.Elect();
+        Member follower = network[3];
+        follower.Step(RaftInput.ReadIndex(1));
+        RaftMessage question = Assert.Single(follower.Outbox);
+        follower.Outbox.Clear();
+        for (int i = 0; i < 2 * new RaftOptions { Self = follower.Id }.HeartbeatTicks; i++) follower.Tick();
+        RaftMessage copy = Assert.Single(follower.Outbox, message => message.Kind == MessageKind.ReadIndex);
+        Assert.Equal(question.Round, copy.Round);
+        follower.Step(RaftInput.ReadIndex(2)); // It began after the copy was sent, so no answer to that is one to it.
+        follower.Step(RaftInput.Receive(AnswerTo(question)));
+        Assert.Equal([1UL], follower.ReadsGranted.Select(grant => grant.Id));
+        follower.Step(RaftInput.Receive(AnswerTo(copy)));
+        Assert.Equal([1UL], follower.ReadsGranted.Select(grant => grant.Id));
+        network.Settle();
+        Assert.Equal([1UL, 2], follower.ReadsGranted.Select(grant => grant.Id));
+
+        RaftMessage AnswerTo(in RaftMessage asked) => new()
+        {
+            Kind = MessageKind.ReadIndexReply,
+            From = leader.Id,
+            To = follower.Id,
+            Term = leader.Core.Term,
+            Index = leader.Core.CommitIndex,
+            Round = asked.Round,
+        };
+    }
+
+    [Fact]
     public void A_late_answer_to_an_earlier_start_grants_nothing()
     {
         Network network = new(3);
