@@ -82,10 +82,10 @@ public sealed class ReadIndexActorTests : IAsyncLifetime
         Assert.False(await late.Task.WaitAsync(NodeFixture.Patience));
         Assert.True(_measured["chronik.readindex.timeouts"] >= 1);
         Answer(round, isGranted: true);
-        Read next = Ask();
-        Answer(Asked(), isGranted: true);
-        Assert.True(await next.Task.WaitAsync(NodeFixture.Patience));
+
+        Start(NodeFixture.Patience);
         Read last = Ask();
+        Asked(); // A stop overtakes what has not been handled yet.
         _system.Stop(_parent);
         Assert.False(await last.Task.WaitAsync(NodeFixture.Patience));
     }
