@@ -1,6 +1,5 @@
 using Chronik.Model;
 using Chronik.Storage.Testing;
-using Xunit;
 
 namespace Chronik.Storage.Tests;
 
