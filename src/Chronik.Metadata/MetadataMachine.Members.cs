@@ -97,7 +97,8 @@ public static partial class MetadataMachine
         {
             int load = draft.Image.ReplicaCounts.GetValueOrDefault(node) + 1;
             if (now.Replicas.Contains(node) || load <= limit) continue;
-            string message = $"Broker {node} would hold {load} partitions; the limit is {limit} ({BrokerSettings.MaxPartitionsPerBrokerKey}).";
+            string message = $"Broker {node} would hold {load} partitions; the limit is {limit} " +
+                             $"({BrokerSettings.MaxPartitionsPerBrokerKey}).";
             return new(KafkaError.PolicyViolation, message);
         }
 
@@ -105,8 +106,8 @@ public static partial class MetadataMachine
     }
 
     /// <summary>
-    /// Why the partition would not survive there. Nodes that are added are filled before any is let go, so what can be lost is the majority,
-    /// and the last replica that has everything.
+    /// Why the partition would not survive there. Nodes that are added are filled before any is let go, so what can be lost is the
+    /// majority, and the last replica that has everything.
     /// </summary>
     private static Refusal? RefuseLoss(Draft draft, PartitionImage now, ImmutableArray<NodeId> target)
     {
@@ -114,7 +115,8 @@ public static partial class MetadataMachine
         int needed = (target.Length / 2) + 1;
         if (live >= needed) return null;
         return Invalid(
-            $"Of the brokers {string.Join(", ", target)} only {live} are live; the partition needs {needed} of them, a majority, to go on.");
+            $"Of the brokers {string.Join(", ", target)} only {live} are live; "
+            + $"the partition needs {needed} of them, a majority, to go on.");
     }
 
     private static Refusal Invalid(string message) => new(KafkaError.InvalidReplicaAssignment, message);

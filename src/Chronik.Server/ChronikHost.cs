@@ -262,7 +262,8 @@ public sealed class ChronikHost : IAsyncDisposable
         var said = Stopwatch.GetTimestamp();
         try
         {
-            _storage = NodeStorage.Open(_options.Storage with { NewestLevel = NewestLevel }, _options.NodeId, null, disk, _buffers, TimeProvider.System, step =>
+            var options = _options.Storage with { NewestLevel = NewestLevel };
+            _storage = NodeStorage.Open(options, _options.NodeId, null, disk, _buffers, TimeProvider.System, step =>
             {
                 if (Stopwatch.GetElapsedTime(said) > TimeSpan.FromSeconds(1))
                 {

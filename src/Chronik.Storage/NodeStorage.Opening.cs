@@ -99,9 +99,9 @@ public sealed partial class NodeStorage
         {
             recovery.Read(ReadCheckpoints(disk, Path.Combine(directory, CheckpointsName)));
             if (identity is null)
-                IdentityFile.Write(disk, directory, identity = IdentityFile.Make(nodeId, clusterId, options.AwaitsCluster, options.NewestLevel));
+                identity = WriteNew(clusterId, options.AwaitsCluster, options.NewestLevel);
             else if (identity.DirectoryId == Guid.Empty) // Made before directories had an id, by a cluster of one.
-                IdentityFile.Write(disk, directory, identity = IdentityFile.Make(nodeId, identity.ClusterId, awaitsCluster: false, FeatureLevel.Oldest));
+                identity = WriteNew(identity.ClusterId, awaitsCluster: false, FeatureLevel.Oldest);
             foreach (string name in (string[])[WalName, CheckpointsName, LogsName]) disk.CreateDirectory(Path.Combine(directory, name));
             disk.SyncDirectory(directory);
             recovery.Finish();
@@ -113,6 +113,13 @@ public sealed partial class NodeStorage
         {
             recovery.CloseFiles();
             throw;
+        }
+
+        NodeIdentity WriteNew(string? cluster, bool awaitsCluster, int level)
+        {
+            NodeIdentity made = IdentityFile.Make(nodeId, cluster, awaitsCluster, level);
+            IdentityFile.Write(disk, directory, made);
+            return made;
         }
     }
 

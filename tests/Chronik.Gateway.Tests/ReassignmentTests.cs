@@ -98,5 +98,6 @@ public sealed class ReassignmentTests
 
     private static async Task<ListPartitionReassignmentsResponse> ListAsync(KafkaClient client, string? topic) =>
         await client.CallAsync(
-            new ListPartitionReassignmentsRequest { Topics = topic is null ? null : [new() { Name = topic, PartitionIndexes = [0, 5] }] }, 0);
+            new ListPartitionReassignmentsRequest { Topics = topic is null ? null : [new() { Name = topic, PartitionIndexes = [0, 5] }] },
+            0);
 }

@@ -40,7 +40,8 @@ public sealed class ReassignmentTests
         Raise(world);
         Granted(world.Create(Assigned("t", [0, 1, 2])));
         Granted(world.Do(new AlterReassignments([new("t", 0, Nodes(3, 2))])).Results.Single());
-        Assert.Equal<Guid>([directories[3], directories[2], directories[0], directories[1]], world.Image.Topics["t"].Partitions[0].Directories);
+        Assert.Equal<Guid>(
+            [directories[3], directories[2], directories[0], directories[1]], world.Image.Topics["t"].Partitions[0].Directories);
         TopicId id = world.Image.Topics["t"].Id;
         Granted(world.Do(new CompleteReassignment(id, 0, new LeaderEpoch(1), Nodes(2, 3))).Results.Single());
         Assert.Equal<Guid>([directories[3], directories[2]], world.Image.Topics["t"].Partitions[0].Directories);

@@ -33,7 +33,8 @@ internal sealed class PeersActor : ReceiveActor
             {
                 _said = version;
                 _logger.Warning(
-                    "a frame of version {0} has come from another node; this node reads up to {1}, and drops it", version, FrameFormat.Version);
+                    "a frame of version {0} has come from another node; this node reads up to {1}, and drops it",
+                    version, FrameFormat.Version);
             }
 
             hub.Receive(frame);

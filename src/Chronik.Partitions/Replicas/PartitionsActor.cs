@@ -153,8 +153,8 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     }
 
     /// <summary>
-    /// Where a partition is, or is on its way to. Its replica hears who is wanted, should it lead; and once no move is under way the list of
-    /// replicas says what the metadata say, for the time at the next start before they are known.
+    /// Where a partition is, or is on its way to. Its replica hears who is wanted, should it lead; and once no move is under way the list
+    /// of replicas says what the metadata say, for the time at the next start before they are known.
     /// </summary>
     private void Follow(GroupId group, PartitionImage image)
     {
@@ -379,7 +379,9 @@ internal sealed record AssignReplicas(IReadOnlyList<ReplicaAssigned> Replicas);
 /// <param name="AreElsewhere">Whether the partitions live on other nodes, rather than nowhere.</param>
 internal sealed record UnassignReplicas(IReadOnlyList<GroupId> Groups, bool AreElsewhere = false);
 
-/// <summary>To /partitions, from the controller: these partitions, all of them here, are on their way to other nodes or have come there.</summary>
+/// <summary>
+/// To /partitions, from the controller: these partitions, all of them here, are on their way to other nodes or have come there.
+/// </summary>
 internal sealed record PartitionsMoved(IReadOnlyList<KeyValuePair<GroupId, PartitionImage>> Partitions);
 
 /// <summary>To /partitions, from the controller once the metadata is loaded: exactly these replicas live here.</summary>

@@ -60,7 +60,8 @@ internal sealed class ReplicaEventSerializer(ExtendedActorSystem system) : Seria
             UnassignedManifest => new ReplicaUnassigned(ReadGroup(reader)),
             AllManifest => ReadAll(reader, hasDirectories: true),
             AllWithoutDirectoriesManifest => ReadAll(reader, hasDirectories: false),
-            _ => throw new ArgumentException($"this version does not know events of the kind '{manifest}', but {AssignedManifest}, {UnassignedManifest} and {AllManifest}",
+            _ => throw new ArgumentException(
+                $"this version does not know events of the kind '{manifest}', but {AssignedManifest}, {UnassignedManifest} and {AllManifest}",
                 nameof(manifest)),
         };
     }

@@ -72,7 +72,8 @@ internal sealed class NodeCluster : IAsyncDisposable
     private async Task StartedAsync(int id)
     {
         await NodeFixture.UntilAsync(
-            () => this[id].Metadata.Brokers.TryGetValue(new NodeId(id), out BrokerImage? own) && own.IsLive && own.Directory == DirectoryOf(id));
+            () => this[id].Metadata.Brokers.TryGetValue(new NodeId(id), out BrokerImage? own)
+                && own.IsLive && own.Directory == DirectoryOf(id));
         await this[id].Ready.WaitAsync(NodeFixture.Patience);
     }
 
@@ -243,7 +244,7 @@ internal sealed class NodeCluster : IAsyncDisposable
                 BootstrapExpect = expect,
                 Self = address,
                 Reach = Reach,
-                Seeds = [.. Enumerable.Range(1, 4).Where(other => other != id).Select(other => FormingWorld.AddressOf(7000 + other).ToString())],
+                Seeds = [.. Enumerable.Range(1, 4).Where(other => other != id).Select(other => $"{FormingWorld.AddressOf(7000 + other)}")],
                 FenceAfter = TimeSpan.FromSeconds(1),
             },
         });
@@ -262,7 +263,8 @@ internal sealed class NodeCluster : IAsyncDisposable
     /// <summary>Hands frames on as a socket would: somebody else's bytes.</summary>
     private sealed class Way(ActorSelection there) : ICanTell
     {
-        public void Tell(object message, IActorRef sender) => there.Tell(new PeerFrame([.. ((PeerFrame)message).Bytes]), ActorRefs.NoSender);
+        public void Tell(object message, IActorRef sender) =>
+            there.Tell(new PeerFrame([.. ((PeerFrame)message).Bytes]), ActorRefs.NoSender);
     }
 
     private sealed class Idle : ReceiveActor;
