@@ -53,6 +53,9 @@ public sealed class GatewayServices
     /// <summary>Bytes of requests that are being received or answered.</summary>
     public long RequestBytesInUse => RequestMemory.InUse;
 
+    /// <summary>How many they may be.</summary>
+    public long RequestBytesLimit => RequestMemory.Limit;
+
     /// <summary>Bytes of large decoded requests and of large answers that have not been sent.</summary>
     public long AnswerBytesInUse => AnswerMemory.InUse;
 

@@ -12,6 +12,7 @@ using Chronik.Partitions.Leaderships;
 using Chronik.Partitions.Operating;
 using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
+using Chronik.Partitions.Watching;
 using Chronik.Persistence;
 using Chronik.Protocol;
 using Chronik.Raft;
@@ -91,7 +92,7 @@ public sealed record ClusterOptions
 /// Stops with the actor system's CoordinatedShutdown: in phase before-service-unbind what it leads is handed over, in phase service-stop
 /// its actors end. The storage stays its owner's to close, afterwards.
 /// </remarks>
-public sealed class ChronikNode : IBrokerNode
+public sealed partial class ChronikNode : IBrokerNode
 {
     private static readonly TimeSpan OffsetsTopicTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan CoordinatorTimeout = TimeSpan.FromSeconds(1);
@@ -110,6 +111,8 @@ public sealed class ChronikNode : IBrokerNode
     private readonly TimeProvider _time;
     private readonly PeerHub _peers;
     private readonly SnapshotTransfers _snapshots;
+    private readonly PartitionMeters _meters;
+    private readonly NodeQuestions _questions;
     private readonly PartitionLocator _locator;
     private readonly PublishedMetadata _published = new();
     private readonly CommandRouter _router;
@@ -127,7 +130,7 @@ public sealed class ChronikNode : IBrokerNode
         _dataDirectory = dataDirectory;
         Settings = options.Settings;
         Ticker ticker = new(time, options.ElectionTimeout / new RaftOptions { Self = NodeId.None }.ElectionTimeoutTicks);
-        PartitionMeters meters = new(_directory);
+        _meters = new PartitionMeters(storage.Identity.NodeId, _directory);
         _cluster = options.Cluster;
         _time = time;
         NodeIdentity identity = storage.Identity;
@@ -139,7 +142,7 @@ public sealed class ChronikNode : IBrokerNode
         });
         if (identity.IsFormed) _peers.Form(identity.ClusterId);
         _locator = new PartitionLocator(identity.NodeId, _directory, _peers.Leaders);
-        NodeContext node = new(identity.NodeId, storage, buffers, time, ticker, options.Limits, meters, _peers)
+        NodeContext node = new(identity.NodeId, storage, buffers, time, ticker, options.Limits, _meters, _peers)
         {
             StandsAlone = options.Cluster is null,
             Metadata = _published,
@@ -175,6 +178,7 @@ public sealed class ChronikNode : IBrokerNode
                 TaskScheduler.Default));
         _published.Changed += Published;
         _peers.Leaders.Changed += Settle;
+        _questions = new NodeQuestions(identity.NodeId, _peers, others, _published);
         NodeSetup setup = new(
             node,
             _directory,
@@ -183,6 +187,7 @@ public sealed class ChronikNode : IBrokerNode
             controller,
             _router,
             new LeadershipsSetup(node, _directory, _locator, _published, others) { Patience = options.ElectionTimeout },
+            _questions,
             options.Cluster is null ? null : Forming(system, node, registration, others, options.Cluster),
             actors => _actors.TrySetResult(actors),
             Settle);
@@ -200,7 +205,7 @@ public sealed class ChronikNode : IBrokerNode
             await _root.GracefulStop(StopTimeout).ConfigureAwait(false);
             ticker.Dispose();
             _peers.Dispose();
-            meters.Dispose();
+            _meters.Dispose();
             _snapshots.Dispose();
             return Done.Instance;
         });
@@ -249,9 +254,6 @@ public sealed class ChronikNode : IBrokerNode
             return (all.Count(partition => IsLed(partition.Group)), all.Count);
         }
     }
-
-    /// <summary>How many replicas of this node lead.</summary>
-    public int Leading => _directory.All.Count(partition => partition.View.IsLeader);
 
     /// <inheritdoc/>
     public NodeId Id => _storage.Identity.NodeId;

@@ -8,6 +8,7 @@ using Chronik.Partitions.Groups;
 using Chronik.Partitions.Leaderships;
 using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
+using Chronik.Partitions.Watching;
 
 namespace Chronik.Partitions;
 
@@ -38,8 +39,9 @@ internal sealed class NodeActor : ReceiveActor
         IActorRef controller = Context.ActorOf(
             Props.Create(() => new ControllerActor(setup.Controller, setup.Router, partitions, groups)), "controller");
         IActorRef leaderships = Context.ActorOf(Props.Create(() => new LeadershipsActor(setup.Leaderships)), LeadershipsActor.Name);
-        Context.ActorOf(Props.Create(() => new RpcActor(controller, leaderships, setup.Directory, setup.Node.Peers)), RpcActor.Name);
         Context.ActorOf(Props.Create(() => new IsrReporter(setup.Node, setup.Directory, Submitter(setup.Router))), IsrReporter.Name);
+        Context.ActorOf(
+            Props.Create(() => new RpcActor(controller, leaderships, setup.Directory, setup.Node.Peers, setup.Questions)), RpcActor.Name);
         if (setup.Forming is { } how)
         {
             IActorRef forming = Context.ActorOf(Props.Create(() => new FormingActor(how, partitions)), FormingActor.Name);
@@ -97,6 +99,7 @@ internal sealed record NodeActors(IActorRef Partitions, IActorRef Controller, IA
 /// <param name="Controller">What the controller is made from.</param>
 /// <param name="Router">How commands find the controller.</param>
 /// <param name="Leaderships">How leaderships are moved.</param>
+/// <param name="Questions">What other nodes ask this one.</param>
 /// <param name="Forming">How the node finds others; null when it is alone.</param>
 /// <param name="Started">Told the actors as soon as they exist.</param>
 /// <param name="ReplicaSettled">Told each replica that leads now, or is gone, on the actor's thread.</param>
@@ -108,6 +111,7 @@ internal sealed record NodeSetup(
     ControllerSetup Controller,
     CommandRouter Router,
     LeadershipsSetup Leaderships,
+    NodeQuestions Questions,
     FormingSetup? Forming,
     Action<NodeActors> Started,
     Action<GroupId> ReplicaSettled);

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using Akka.Actor;
 using Chronik.Model;
 using Chronik.Partitions.Replicas;
+using Chronik.Partitions.Watching;
 
 namespace Chronik.Partitions;
 
@@ -49,6 +50,9 @@ public sealed class Partition
     /// Where the log of a follower ends, as it said last to the leader that is here; unknown when it has not, or no leader is.
     /// </summary>
     public KafkaOffset EndOf(NodeId follower) => new(_ends.GetValueOrDefault(follower, KafkaOffset.Unknown.Value));
+
+    /// <summary>What the replica is doing, for whoever measures.</summary>
+    internal ReplicaPulse Pulse { get; } = new();
 
     /// <summary>The readers that wait for more.</summary>
     public FetchWaiters Waiters { get; } = new();

@@ -8,44 +8,58 @@ namespace Chronik.Partitions;
 /// What the partitions of a node measure together, under the meter <see cref="MeterName"/>. Nothing here is counted per partition, so the
 /// number of series does not grow with theirs.
 /// </summary>
-internal sealed class PartitionMeters : IDisposable
+internal sealed partial class PartitionMeters : IDisposable
 {
     /// <summary>The meter's name.</summary>
     public const string MeterName = "Chronik.Partitions";
 
     private readonly Meter _meter = new(MeterName);
-    private readonly Counter<long> _batches;
-    private readonly Counter<long> _bytes;
-    private readonly Counter<long> _records;
     private readonly Counter<long> _duplicates;
     private readonly Counter<long> _refused;
-    private readonly Histogram<double> _commitTime;
     private readonly Histogram<double> _replicationTime;
     private readonly Histogram<double> _readIndexTime;
     private readonly Counter<long> _readRounds;
     private readonly Counter<long> _readTimeouts;
     private long _producers;
+    private long _batchesCommitted;
+    private long _bytesCommitted;
+    private long _recordsCommitted;
 
-    public PartitionMeters(PartitionDirectory directory)
+    public PartitionMeters(NodeId self, PartitionDirectory directory)
     {
-        _batches = _meter.CreateCounter<long>("chronik.partition.appended.batches", "{batch}", "Batches committed.");
-        _bytes = _meter.CreateCounter<long>("chronik.partition.appended.bytes", "By", "Bytes of batches committed.");
-        _records = _meter.CreateCounter<long>("chronik.partition.appended.records", "{record}", "Records committed.");
+        _directory = directory;
+        _meter.CreateObservableCounter(
+            "chronik.partition.appended.batches", () => Volatile.Read(ref _batchesCommitted), "{batch}",
+            "Batches committed under leaders of this node.");
+        _meter.CreateObservableCounter(
+            "chronik.partition.appended.bytes", () => Volatile.Read(ref _bytesCommitted), "By",
+            "Bytes of batches committed under leaders of this node.");
+        _meter.CreateObservableCounter(
+            "chronik.partition.appended.records", () => Volatile.Read(ref _recordsCommitted), "{record}",
+            "Records committed under leaders of this node.");
         _duplicates = _meter.CreateCounter<long>(
             "chronik.partition.duplicates", "{batch}", "Batches that an idempotent producer sent again and that were there already.");
         _refused = _meter.CreateCounter<long>("chronik.partition.refused.batches", "{batch}", "Batches refused, by error.");
-        _commitTime = _meter.CreateHistogram<double>(
-            "chronik.partition.commit.duration", "s", "From the step that takes a batch to its commit.");
-        _replicationTime = _meter.CreateHistogram<double>(
-            "chronik.partition.replication.lag", "s", "From the step that takes a batch to each follower's having it on disk.");
         _readIndexTime = _meter.CreateDurationHistogram(
             "chronik.readindex.latency", "From a linearizable read's question to its confirmation.");
         _readRounds = _meter.CreateCounter<long>(
             "chronik.readindex.rounds", "{round}", "Rounds of confirmation begun for linearizable reads; one serves all that wait.");
         _readTimeouts = _meter.CreateCounter<long>(
             "chronik.readindex.timeouts", "{read}", "Linearizable reads that nobody confirmed in time, answered empty.");
+        _commitLatency = _meter.CreateHistogram(
+            "chronik.raft.commit.latency.ms", "{ms}", "From the step that takes a client's batch to its commit, in milliseconds.",
+            tags: null, new InstrumentAdvice<double> { HistogramBucketBoundaries = CommitBounds });
+        _replicationTime = _meter.CreateDurationHistogram(
+            "chronik.partition.replication.lag", "From the step that takes a batch to each follower's having it on disk.");
+        _proposals = _meter.CreateCounter<long>("chronik.raft.proposals", "{entry}", "Entries that leaders of this node proposed.");
+        _appendEntries = _meter.CreateCounter<long>(
+            "chronik.raft.append.entries", "{message}",
+            "AppendEntries messages, by direction: sent by leaders here, received by followers.");
+        _recoveries = _meter.CreateCounter<long>(
+            "chronik.partition.recoveries", "{partition}", "Replicas that had lost what they held and began to be filled again.");
+        ObserveRaft(self);
         _meter.CreateObservableGauge(
-            "chronik.partition.log.end", () => directory.All.Sum(partition => partition.View.LogEndOffset.Value), "{record}",
+            "chronik.partition.log.end", () => Added().LogEnd, "{record}",
             "Log end offsets of all replicas, added up: what was ever appended to the partitions that are here.");
         _meter.CreateObservableGauge(
             "chronik.partition.failed", () => directory.FailedCount, "{partition}", "Replicas that stopped and serve nothing.");
@@ -62,6 +76,9 @@ internal sealed class PartitionMeters : IDisposable
             "chronik.partition.producers", () => Volatile.Read(ref _producers), "{producer}", "Idempotent producers remembered.");
     }
 
+    /// <summary>Bytes of batches committed under leaders of this node, and their records.</summary>
+    public (long Bytes, long Records) CommittedSoFar => (Volatile.Read(ref _bytesCommitted), Volatile.Read(ref _recordsCommitted));
+
     public void Dispose() => _meter.Dispose();
 
     private static IEnumerable<PartitionView> Led(PartitionDirectory directory) =>
@@ -71,17 +88,19 @@ internal sealed class PartitionMeters : IDisposable
 
     public void Committed(int batches, long bytes, long records)
     {
-        if (batches == 0 || !_batches.Enabled) return;
-        _batches.Add(batches);
-        _bytes.Add(bytes);
-        _records.Add(records);
+        if (batches == 0) return;
+        Interlocked.Add(ref _batchesCommitted, batches);
+        Interlocked.Add(ref _bytesCommitted, bytes);
+        Interlocked.Add(ref _recordsCommitted, records);
     }
 
     /// <summary>A batch of a client is committed.</summary>
     /// <param name="takenAt">When it was proposed, as a <see cref="Stopwatch"/> timestamp.</param>
     public void CommittedAfter(long takenAt)
     {
-        if (_commitTime.Enabled) _commitTime.Record(Stopwatch.GetElapsedTime(takenAt).TotalSeconds);
+        TimeSpan taken = Stopwatch.GetElapsedTime(takenAt);
+        CommitTimes.Add(taken);
+        _commitLatency.Record(taken.TotalMilliseconds);
     }
 
     /// <summary>A follower has something durably.</summary>

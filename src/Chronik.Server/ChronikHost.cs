@@ -11,6 +11,7 @@ using Chronik.Model;
 using Chronik.Partitions;
 using Chronik.Partitions.Operating;
 using Chronik.Server.Configuration;
+using Chronik.Server.Page;
 using Chronik.Storage;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -51,6 +52,8 @@ public sealed class ChronikHost : IAsyncDisposable
     private readonly GatewayMetrics _gatewayMetrics = new();
     private ListenOptions? _http;
     private volatile NodeMetrics? _metrics;
+    private volatile ClusterPage? _page;
+    private Samples? _samples;
     private WebApplication? _app;
     private NodeStorage? _storage;
     private ChronikNode? _node;
@@ -141,11 +144,11 @@ public sealed class ChronikHost : IAsyncDisposable
     /// <summary>How many replicas of this node lead, and how many there are.</summary>
     internal (int Led, int All) Progress => _node?.Progress ?? default;
 
+    /// <summary>What the page for people shows; null while the node is starting.</summary>
+    internal ClusterPage? Page => _page;
+
     /// <summary>What an operator should know of a node that serves; null when there is nothing.</summary>
     internal string? Remark => _node?.Progress is var (led, all) && led < all ? $"{all - led} of {all} partitions have no leader" : null;
-
-    /// <summary>How many replicas of this node lead.</summary>
-    internal int Leading => _node?.Leading ?? 0;
 
     /// <summary>Why the node does not serve; null when it does.</summary>
     internal string? WhyNotReady
@@ -218,7 +221,7 @@ public sealed class ChronikHost : IAsyncDisposable
             }
         });
         _app = builder.Build();
-        _app.Run(context => HttpEndpoints.RespondAsync(this, _metrics?.Scrape, context));
+        _app.Run(context => HttpEndpoints.RespondAsync(this, _metrics is { } metrics ? metrics.ScrapeAsync : null, context));
         try
         {
             await _app.StartAsync().ConfigureAwait(false);
@@ -309,6 +312,9 @@ public sealed class ChronikHost : IAsyncDisposable
                 }
                 : null,
         });
+        _samples = new Samples(() => Reading.Of(_node, _gatewayMetrics, _storage!), TimeProvider.System);
+        _node.Answers = new NodeReporter(this, _node, _storage!, _gatewayMetrics, _samples).AnswerAsync;
+        _page = new ClusterPage(_node);
         _ = AdmitClientsAsync(system, _node);
         _ = StopWhenRefusedAsync(_node);
         _ = StopWhenLeftAsync(_node);
@@ -327,7 +333,12 @@ public sealed class ChronikHost : IAsyncDisposable
             _ready.SetResult();
 
             // Last, because nothing waits for it: what is measured before is little, and building it takes a tenth of a second.
-            _metrics = new NodeMetrics(this, _buffers, _app.Services);
+            lock (_kafka)
+            {
+                // A host that is being stopped would never end them.
+                if (_stopping is null)
+                    _metrics = new NodeMetrics(this, node, _storage!, services, _options, _buffers, system, _app.Services);
+            }
         }
         catch (Exception e)
         {
@@ -373,6 +384,7 @@ public sealed class ChronikHost : IAsyncDisposable
     {
         await HandOverAsync().ConfigureAwait(false);
         _handler.TrySetCanceled();
+        _samples?.Dispose();
         if (_app is not null)
         {
             // Clients that keep their connections open are not waited for.

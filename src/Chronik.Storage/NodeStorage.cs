@@ -61,6 +61,12 @@ public sealed partial class NodeStorage : IDisposable
         Wal.MaintenanceWanted += WakeMaintenance;
         _meters.Observe("chronik.wal.queue", "By", "Bytes waiting for the WAL.", () => Wal.QueueBytes);
         _meters.Observe("chronik.wal.size", "By", "Bytes in the WAL's files.", () => Wal.SizeBytes);
+        _meters.Observe("chronik.disk.reserve", "By", "Free bytes below which produce is refused.", () => options.ReserveBytes);
+        _meters.Observe("chronik.storage.failed", "{flag}", "1 when the storage failed and the node has to be started again.",
+            () => _latch.Failure is null ? 0 : 1);
+        _meters.Recovered(recovery.Time);
+        long recovered = recovery.BytesRead;
+        _meters.Observe("chronik.wal.recovered", "By", "Bytes of the WAL that the last start read.", () => recovered);
         _meters.Observe("chronik.disk.free", "By", "Free bytes on the data directory's file system.", () => FreeBytes);
         Wal.Start();
         if (!options.OwnThreads) return;
@@ -75,6 +81,9 @@ public sealed partial class NodeStorage : IDisposable
 
     /// <summary>The write-ahead log.</summary>
     public Wal Wal { get; }
+
+    /// <summary>How long syncs of the WAL took since the start.</summary>
+    public DurationCounts SyncTimes => _meters.SyncTimes;
 
     /// <summary>What was found at start, less what was taken.</summary>
     public IReadOnlyDictionary<GroupId, RecoveredGroup> Recovered => _recovered;

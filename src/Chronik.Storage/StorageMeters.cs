@@ -20,8 +20,8 @@ internal sealed class StorageMeters : IDisposable
     public StorageMeters()
     {
         _walBytes = _meter.CreateCounter<long>("chronik.wal.bytes", "By", "Bytes written to the WAL, padding included.");
-        _walWrites = _meter.CreateCounter<long>("chronik.wal.appends", null, "Appends written to the WAL.");
-        _walGroups = _meter.CreateCounter<long>("chronik.wal.writes", null, "Gathered writes to the WAL.");
+        _walWrites = _meter.CreateCounter<long>("chronik.wal.appends", "{append}", "Appends written to the WAL.");
+        _walGroups = _meter.CreateCounter<long>("chronik.wal.writes", "{write}", "Gathered writes to the WAL.");
         _walWriteTime = _meter.CreateDurationHistogram("chronik.wal.write.duration", "Time to encode and write one gathered write.");
         _walSyncTime = _meter.CreateDurationHistogram("chronik.wal.sync.duration", "Time of one sync of the WAL.");
         _checkpointTime = _meter.CreateDurationHistogram("chronik.checkpoint.duration", "Time to make checkpoints durable.");
@@ -35,9 +35,20 @@ internal sealed class StorageMeters : IDisposable
         _walWriteTime.Record(time.TotalSeconds);
     }
 
-    public void Synced(TimeSpan time) => _walSyncTime.Record(time.TotalSeconds);
+    public void Synced(TimeSpan time)
+    {
+        _walSyncTime.Record(time.TotalSeconds);
+        SyncTimes.Add(time);
+    }
 
     public void Checkpointed(TimeSpan time) => _checkpointTime.Record(time.TotalSeconds);
+
+    /// <summary>How long syncs of the WAL took.</summary>
+    public DurationCounts SyncTimes { get; } = new();
+
+    /// <summary>Says, once, how long the WAL was read at the start.</summary>
+    public void Recovered(TimeSpan time) => _meter.CreateObservableGauge(
+        "chronik.wal.recovery.duration", () => time.TotalSeconds, "s", "How long the last start took to read the WAL.");
 
     /// <summary>Adds a gauge.</summary>
     public void Observe(string name, string unit, string description, Func<long> value) =>

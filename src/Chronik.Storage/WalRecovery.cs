@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Chronik.Model;
 
@@ -21,6 +22,12 @@ internal sealed class WalRecovery(WalFiles folder, IDisk disk, Action<RecoveryPr
 
     public IReadOnlyList<WalFile> Files => _files;
 
+    /// <summary>How many bytes were read.</summary>
+    public long BytesRead => _read;
+
+    /// <summary>How long it took to read them.</summary>
+    public TimeSpan Time { get; private set; }
+
     public IEnumerable<WalGroup> Groups => _groups.Values.Select(g => g.Index);
 
     public IReadOnlyDictionary<GroupId, RecoveringGroup> Found => _groups;
@@ -35,6 +42,7 @@ internal sealed class WalRecovery(WalFiles folder, IDisk disk, Action<RecoveryPr
 
     public void Read(IReadOnlyDictionary<GroupId, StoredCheckpoint> checkpoints)
     {
+        long began = Stopwatch.GetTimestamp();
         foreach ((GroupId id, StoredCheckpoint stored) in checkpoints) _groups.Add(id, new RecoveringGroup(id, stored));
         List<(WalFile File, WalPosition Before)> chain = Open(checkpoints);
         for (int i = 0; i < chain.Count; i++)
@@ -51,6 +59,7 @@ internal sealed class WalRecovery(WalFiles folder, IDisk disk, Action<RecoveryPr
             if (group.Gap is { } gap) throw new StorageException(gap) { IsDamage = true };
         }
 
+        Time = Stopwatch.GetElapsedTime(began);
         progress?.Invoke(new RecoveryProgress(_total, _total));
     }
 

@@ -33,7 +33,7 @@ public sealed class PartitionMetersTests
         Assert.True(seen["chronik.partition.appended.batches"] >= 2);
         Assert.True(seen["chronik.partition.appended.records"] >= 5);
         Assert.True(seen["chronik.partition.appended.bytes"] > 2 * RecordBatchView.HeaderSize);
-        Assert.True(seen["chronik.partition.commit.duration"] >= 2);
+        Assert.True(seen["chronik.raft.commit.latency.ms"] >= 2);
         Assert.True(seen["chronik.partition.duplicates"] >= 1);
         Assert.True(seen["chronik.partition.refused.batches"] >= 1);
         Assert.True(seen["chronik.partition.producers"] >= 1);

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Akka.Actor;
+using Chronik.Model;
 using Chronik.Partitions.Replicas;
 using Xunit;
 
@@ -10,7 +11,7 @@ namespace Chronik.Partitions.Tests;
 /// <summary>How linearizable reads share rounds of confirmation.</summary>
 public sealed class ReadIndexActorTests : IAsyncLifetime
 {
-    private readonly PartitionMeters _meters = new(new PartitionDirectory());
+    private readonly PartitionMeters _meters = new(NodeId.None, new PartitionDirectory());
     private readonly BlockingCollection<object> _asked = [];
     private readonly ConcurrentDictionary<string, double> _measured = new();
     private readonly MeterListener _listener = new();

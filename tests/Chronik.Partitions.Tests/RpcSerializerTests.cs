@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json;
 using Akka.Actor;
 using Akka.Configuration;
 using Chronik.Metadata;
@@ -7,6 +8,7 @@ using Chronik.Partitions.Controller;
 using Chronik.Partitions.Forming;
 using Chronik.Partitions.Leaderships;
 using Chronik.Partitions.Operating;
+using Chronik.Partitions.Watching;
 using Chronik.Storage;
 using Xunit;
 
@@ -63,6 +65,9 @@ public sealed class RpcSerializerTests : IAsyncDisposable
         new Accepted("a", "c"),
         new Withdrawn("a", "c"),
         new Formed("c", Facts.MetadataVoters),
+        new AskNode(1, JsonDocument.Parse("""{"about":"self","most":3}""").RootElement),
+        new NodeAnswered(JsonDocument.Parse("""{"self":{"leading":[1,null]}}""").RootElement, null),
+        new NodeAnswered(null, "no"),
     ];
 
     private readonly ActorSystem _system = ActorSystem.Create(

@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Sockets;
 using Chronik.Server.Configuration;
 using Chronik.Storage.Testing;
-using Xunit;
 
 namespace Chronik.Server.Tests;
 

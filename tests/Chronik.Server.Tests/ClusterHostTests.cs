@@ -2,7 +2,6 @@ using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions;
 using Chronik.Server.Configuration;
-using Xunit;
 
 namespace Chronik.Server.Tests;
 

@@ -5,7 +5,6 @@ using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Server.Cluster;
 using Chronik.Server.Configuration;
-using Xunit;
 
 namespace Chronik.Server.Tests;
 

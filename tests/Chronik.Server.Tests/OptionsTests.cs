@@ -6,7 +6,6 @@ using Chronik.Model;
 using Chronik.Partitions;
 using Chronik.Server.Configuration;
 using Chronik.Storage;
-using Xunit;
 
 namespace Chronik.Server.Tests;
 

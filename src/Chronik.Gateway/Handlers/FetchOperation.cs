@@ -137,6 +137,7 @@ internal sealed partial class FetchOperation(
 
     private FetchResponse Respond()
     {
+        foreach (Reading reading in _readings) services.Metrics.Fetched(reading.Data.ErrorCode);
         var response = new FetchResponse { SessionId = session?.Id ?? 0 };
         if (session is null)
         {

@@ -196,6 +196,7 @@ internal sealed partial class ProduceOperation(GatewayServices services, Produce
         ProduceResponse response, ProduceRequest.TopicProduceData topic, int index, Slot slot)
     {
         AppendResult result = slot.Result;
+        services.Metrics.Produced((short)result.Error);
         var described = new ProduceResponse.PartitionProduceResponse
         {
             Index = index,

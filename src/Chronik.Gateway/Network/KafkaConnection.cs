@@ -185,7 +185,9 @@ internal sealed class KafkaConnection
                 {
                     if (unread.Length < SizeBytes) break;
                     if (!ReadSize(ref unread)) return false;
-                    await Gate.EnterAsync(_size).AsTask().WaitAsync(_closing.Token).ConfigureAwait(false);
+                    ValueTask entered = Gate.EnterAsync(_size);
+                    if (!entered.IsCompleted) Services.Metrics.Throttled("in-flight");
+                    await entered.AsTask().WaitAsync(_closing.Token).ConfigureAwait(false);
                 }
 
                 if (unread.IsEmpty) break;
@@ -235,6 +237,7 @@ internal sealed class KafkaConnection
         else
         {
             _waitsForRoom = true;
+            Services.Metrics.Throttled("memory");
             lease = await memory.TakeAsync(bytes, BufferPool.BlockBytes(_size), _closing.Token).ConfigureAwait(false);
             // Only what it holds of others' time counts, not how long it had to wait itself.
             Volatile.Write(ref _arrivingSinceMs, Environment.TickCount64);

@@ -5,6 +5,7 @@ using Chronik.Metadata;
 using Chronik.Partitions.Forming;
 using Chronik.Partitions.Leaderships;
 using Chronik.Partitions.Operating;
+using Chronik.Partitions.Watching;
 
 namespace Chronik.Partitions.Controller;
 
@@ -20,6 +21,8 @@ namespace Chronik.Partitions.Controller;
 [JsonSerializable(typeof(MoveLeaders))]
 [JsonSerializable(typeof(LeadersMoved))]
 [JsonSerializable(typeof(NodeStopping))]
+[JsonSerializable(typeof(AskNode))]
+[JsonSerializable(typeof(NodeAnswered))]
 [JsonSerializable(typeof(FormCluster))]
 [JsonSerializable(typeof(ChangeLevel))]
 [JsonSerializable(typeof(CreateTopics))]

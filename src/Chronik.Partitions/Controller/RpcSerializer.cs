@@ -4,6 +4,7 @@ using Akka.Serialization;
 using Chronik.Partitions.Forming;
 using Chronik.Partitions.Leaderships;
 using Chronik.Partitions.Operating;
+using Chronik.Partitions.Watching;
 
 namespace Chronik.Partitions.Controller;
 
@@ -20,6 +21,8 @@ internal sealed class RpcSerializer(ExtendedActorSystem system) : SerializerWith
         ["move-leaders-1"] = typeof(MoveLeaders),
         ["leaders-moved-1"] = typeof(LeadersMoved),
         ["stopping-1"] = typeof(NodeStopping),
+        ["ask-node-1"] = typeof(AskNode),
+        ["node-answered-1"] = typeof(NodeAnswered),
         ["hello-1"] = typeof(Hello),
         ["welcome-1"] = typeof(Welcome),
         ["unwelcome-1"] = typeof(Unwelcome),

@@ -11,8 +11,6 @@ internal sealed class PeerMeters : IDisposable
     private readonly Meter _meter = new("Chronik.Peers");
     private readonly Counter<long> _frames;
     private readonly Counter<long> _bytes;
-    private readonly Counter<long> _dropped;
-    private readonly Counter<long> _refused;
     private readonly Counter<long> _lost;
     private long _refusedCount;
     private long _droppedCount;
@@ -21,11 +19,13 @@ internal sealed class PeerMeters : IDisposable
     {
         _frames = _meter.CreateCounter<long>("chronik.peer.sent.frames", "{frame}", "Frames sent to other nodes, by lane.");
         _bytes = _meter.CreateCounter<long>("chronik.peer.sent.bytes", "By", "Bytes of frames sent to other nodes, by lane.");
-        _dropped = _meter.CreateCounter<long>(
-            "chronik.peer.dropped.messages", "{message}", "Messages that were not sent: the peer was silent, or its window full.");
-        _refused = _meter.CreateCounter<long>(
-            "chronik.peer.refused.frames", "{frame}", "Frames that were damaged, or came from another cluster or incarnation.");
-        _lost = _meter.CreateCounter<long>("chronik.peer.losses", null, "How often a peer was lost.");
+        _meter.CreateObservableCounter(
+            "chronik.peer.dropped.messages", () => DroppedMessages, "{message}",
+            "Messages that were not sent: the peer was silent, or its window full.");
+        _meter.CreateObservableCounter(
+            "chronik.peer.refused.frames", () => RefusedFrames, "{frame}",
+            "Frames that were damaged, or came from another cluster or incarnation.");
+        _lost = _meter.CreateCounter<long>("chronik.peer.losses", "{loss}", "How often a peer was lost.");
         _meter.CreateObservableGauge("chronik.peer.alive", alive, "{node}", "Peers that are heard of.");
     }
 
@@ -42,17 +42,9 @@ internal sealed class PeerMeters : IDisposable
         _bytes.Add(bytes, lane == PeerLane.Bulk ? Bulk : Control);
     }
 
-    public void Dropped()
-    {
-        Interlocked.Increment(ref _droppedCount);
-        _dropped.Add(1);
-    }
+    public void Dropped() => Interlocked.Increment(ref _droppedCount);
 
-    public void Refused()
-    {
-        Interlocked.Increment(ref _refusedCount);
-        _refused.Add(1);
-    }
+    public void Refused() => Interlocked.Increment(ref _refusedCount);
 
     public void Lost() => _lost.Add(1);
 }

@@ -48,6 +48,7 @@ internal sealed partial class ReplicaActor
 
         CountProducers();
         if (_proposals.Count == 0) return;
+        _node.Meters.Proposed(_proposals.Count);
         bool accepted = Step(RaftInput.Propose(_proposals));
         foreach (ProposedEntry proposal in _proposals) proposal.Payload.Release(); // What was appended is held by now.
         _proposals.Clear();

@@ -36,7 +36,9 @@ internal sealed partial class ReplicaActor
     /// <summary>Looks, after every step, at what others are shown of leadership.</summary>
     private void NoticeLeadership()
     {
-        if (_core.Role == RaftRole.Leader && _ledTerm is null)
+        bool begins = _core.Role == RaftRole.Leader && _ledTerm is null;
+        if (begins || (_effects.MembershipChanged && _ledTerm is not null)) _partition.Pulse.Lead(_core, _node.Self);
+        if (begins)
         {
             _ledTerm = _core.Term;
             AwaitLeader();
@@ -76,6 +78,7 @@ internal sealed partial class ReplicaActor
         _leads = false;
         _lease.End();
         _partition.ForgetEnds();
+        _partition.Pulse.Follow();
         StopSending();
         EndInSync();
         _partition.Publish(View());

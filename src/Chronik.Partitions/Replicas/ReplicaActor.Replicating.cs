@@ -31,10 +31,12 @@ internal sealed partial class ReplicaActor : IWalCompletion
         {
             // The disk is about to forget the log up to the snapshot: nothing follows before it has.
             if (peer.Message.Kind == MessageKind.Append && _receiving is { IsInstalling: true }) return;
+            if (peer.Message.Kind == MessageKind.Append) _node.Meters.ReceivedAppend();
             Step(RaftInput.Receive(peer.Message));
             if (_ledTerm is not null && peer.Message.Kind == MessageKind.AppendReply)
             {
                 Acknowledged(peer.Message.From);
+                _partition.Pulse.Heard(_core, peer.Message.From);
                 AnswerCommitted();
             }
         }
@@ -117,6 +119,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
     /// <summary>Sends a message, with the entries that the core remembers only by their place.</summary>
     private void Send(in RaftMessage message)
     {
+        if (message.Kind == MessageKind.Append) _node.Meters.SentAppend();
         if (message.LoadCount == 0)
         {
             _node.Peers.Send(message.To, _spec.Group, message);

@@ -97,8 +97,13 @@ internal sealed partial class ReplicaActor : UntypedActor
 
         _lease = new LeaderLease(node.Peers);
         _partition = new Partition(spec.Name, spec.Group, _self, View(), _lease);
+        _partition.Pulse.Beat(_core);
         if (spec.IsRecovering && spec.Voters.Count > 0) // A newcomer has nothing to miss.
+        {
+            node.Meters.Recovers();
             _logger.Warning("{0} has lost what it held here: it is filled again, and votes when it has everything", spec.Name);
+        }
+
         spec.Started(_partition);
     }
 
@@ -240,7 +245,9 @@ internal sealed partial class ReplicaActor : UntypedActor
     private bool Step(in RaftInput input)
     {
         _effects.Clear();
+        Term term = _core.Term;
         _core.Step(input, _effects);
+        if (_core.Term > term && _core.Role is RaftRole.Candidate or RaftRole.Leader) _node.Meters.Stands();
         bool accepted = !_effects.ProposalRefused;
         if (_ledTerm is { } led && (_core.Role != RaftRole.Leader || _core.Term != led)) EndLeadership();
         if (_effects.TruncateFrom is { } from) _held.TruncateFrom(from);
@@ -265,6 +272,7 @@ internal sealed partial class ReplicaActor : UntypedActor
         NoticeLeadership();
         StopWaiting();
         AnswerReads();
+        _partition.Pulse.Beat(_core);
         _effects.Clear(); // An idle partition holds on to nothing.
         return accepted;
     }

@@ -35,7 +35,7 @@ internal sealed class ClusterNode : IAsyncDisposable
         Storage.Raise(options.Level);
         _system = ActorSystem.Create($"node-{id}", ConfigurationFactory.ParseString(Config).WithFallback(ChronikNode.DefaultConfig()));
         _ticker = new Ticker(TimeProvider.System, options.TickInterval);
-        _meters = new PartitionMeters(_directory);
+        _meters = new PartitionMeters(id, _directory);
         Hub = new PeerHub(id, directory, TimeProvider.System, Buffers, new PeerOptions { NewestLevel = options.Level });
         Hub.Form(ReplicaCluster.ClusterId);
         ChronikPersistence.Install(_system, Storage, Buffers);

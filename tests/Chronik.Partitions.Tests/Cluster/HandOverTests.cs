@@ -4,6 +4,7 @@ using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Controller;
 using Chronik.Partitions.Leaderships;
+using Chronik.Partitions.Watching;
 using Xunit;
 
 namespace Chronik.Partitions.Tests.Cluster;
@@ -315,7 +316,9 @@ public sealed class HandOverTests
             LeadershipsSetup setup = configure(
                 new LeadershipsSetup(node.Context, node.Replicas, locator, new PublishedMetadata(), new PeerBook()));
             IActorRef leaderships = node.ActorOf(Props.Create(() => new LeadershipsActor(setup)));
-            IActorRef rpc = node.ActorOf(Props.Create(() => new RpcActor(ActorRefs.Nobody, leaderships, node.Replicas, node.Hub)));
+            NodeQuestions questions = new(id, node.Hub, new PeerBook(), new PublishedMetadata());
+            IActorRef rpc = node.ActorOf(
+                Props.Create(() => new RpcActor(ActorRefs.Nobody, leaderships, node.Replicas, node.Hub, questions)));
             _nodes[id] = (leaderships, rpc, setup);
         }
     }

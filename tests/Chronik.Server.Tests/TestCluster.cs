@@ -1,0 +1,82 @@
+using Chronik.Server.Configuration;
+
+namespace Chronik.Server.Tests;
+
+/// <summary>Several nodes in this process that reach each other over loopback, as processes would.</summary>
+internal sealed class TestCluster : IAsyncDisposable
+{
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("chronik-nodes-").FullName;
+    private readonly Dictionary<int, ChronikHost> _hosts = [];
+    private int _seed;
+
+    public ChronikHost this[int id] => _hosts[id];
+
+    public IReadOnlyCollection<ChronikHost> Hosts => _hosts.Values;
+
+    /// <summary>Starts as many nodes, and waits until each serves and knows all of them.</summary>
+    public static async Task<TestCluster> StartAsync(int nodes, params (string Key, string Value)[] more)
+    {
+        var cluster = new TestCluster();
+        try
+        {
+            for (var id = 1; id <= nodes; id++) await cluster.BeginAsync(id, nodes, more);
+            foreach (var host in cluster.Hosts) await host.Ready.WaitAsync(Patience);
+            await UntilAsync(() => cluster.Hosts.All(host => host.Node!.Metadata.LiveCount == nodes && host.Node.Controller.IsSome));
+            return cluster;
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Starts a node, again if it was stopped; does not wait until it serves.</summary>
+    public async Task<ChronikHost> BeginAsync(int id, int expect, params (string Key, string Value)[] more)
+    {
+        List<(string Key, string Value)> values =
+        [
+            ("chronik.node-id", $"{id}"),
+            ("chronik.data", FolderOf(id)),
+            ("chronik.kafka.listeners", "[\"127.0.0.1:0\"]"),
+            ("chronik.http", "127.0.0.1:0"),
+            ("chronik.storage.reserve-bytes", "1 MiB"),
+            ("chronik.cluster.bootstrap-expect", $"{expect}"),
+            ("chronik.broker.offsets.topic.num.partitions", "4"),
+            ("akka.remote.dot-netty.tcp.hostname", "127.0.0.1"),
+            ("akka.remote.dot-netty.tcp.port", "0"),
+            .. more,
+        ];
+        if (_seed > 0) values.Add(("akka.cluster.seed-nodes", $"[\"akka.tcp://chronik@127.0.0.1:{_seed}\"]"));
+        var host = await ChronikHost.StartAsync(ChronikOptions.Load(values), TextWriter.Null);
+        _hosts[id] = host;
+        if (_seed == 0) _seed = host.AkkaPort!.Value;
+        return host;
+    }
+
+    /// <summary>Stops a node; what it has on its disk stays.</summary>
+    public async Task StopAsync(int id)
+    {
+        _hosts.Remove(id, out var host);
+        await host!.StopAsync();
+    }
+
+    public string FolderOf(int id) => Path.Combine(_folder, $"{id}");
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var host in _hosts.Values) await host.StopAsync();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    public static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
+
+    /// <summary>Waits for what has no event of its own.</summary>
+    public static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        for (var started = TimeProvider.System.GetTimestamp(); !await condition(); await Task.Delay(20))
+            if (TimeProvider.System.GetElapsedTime(started) > Patience) throw new TimeoutException("what was waited for did not come");
+    }
+}
