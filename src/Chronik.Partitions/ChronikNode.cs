@@ -287,6 +287,10 @@ public sealed partial class ChronikNode : IBrokerNode
     public bool IsReachable(NodeId node) => _peers.IsAlive(node);
 
     /// <inheritdoc/>
+    public bool CanServeReads(NodeId node) =>
+        _peers.IsAlive(node) && !_peers.IsStopping(node) && _peers.LevelWith(node) >= FeatureLevel.Operable;
+
+    /// <inheritdoc/>
     public Task<QuorumState> DescribeMetadataQuorumAsync() => _router.DescribeQuorumAsync();
 
     /// <inheritdoc/>

@@ -50,6 +50,12 @@ public interface IBrokerNode
     bool IsReachable(NodeId node);
 
     /// <summary>
+    /// Whether consumers may be sent to another node's replicas: it was heard of lately, is not about to stop, and is new enough to serve
+    /// them (<see cref="FeatureLevel.Operable"/>). An older one, or one that is gone, would have them come back at once.
+    /// </summary>
+    bool CanServeReads(NodeId node);
+
+    /// <summary>
     /// How the metadata's group stands (KIP-595), as its leader sees it; no leader and no members when none can be asked.
     /// </summary>
     Task<QuorumState> DescribeMetadataQuorumAsync();

@@ -105,6 +105,11 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
 
     public bool IsReachable(NodeId node) => Reachable.Contains(node);
 
+    /// <summary>Those that are about to stop, or too old to serve consumers of partitions that they do not lead.</summary>
+    public HashSet<NodeId> ServesNoReads { get; } = [];
+
+    public bool CanServeReads(NodeId node) => IsReachable(node) && !ServesNoReads.Contains(node);
+
     public Task<QuorumState> DescribeMetadataQuorumAsync() => Task.FromResult(Quorum);
 
     public Task<IReadOnlyList<ItemResult>> SubmitAsync(MetadataCommand command, TimeSpan timeout) =>

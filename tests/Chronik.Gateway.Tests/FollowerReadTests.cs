@@ -1,4 +1,3 @@
-using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions;
 using Chronik.Protocol.Messages;
@@ -124,7 +123,7 @@ public sealed class FollowerReadTests
     public async Task A_leader_sends_a_consumer_to_the_furthest_replica_in_its_rack()
     {
         await using GatewayHost host = await GatewayHost.StartAsync(settings: new GatewaySettings { Rack = "a" });
-        foreach ((int id, string rack) in new[] { (8, "b"), (9, "b"), (10, "c") }) host.Node.AddBroker(id, rack);
+        foreach ((int id, string rack) in new[] { (8, "b"), (9, "b"), (10, "c") }) host.Node.Reachable.Add(host.Node.AddBroker(id, rack));
         host.Node.CreateTopic("t");
         using KafkaClient client = await host.ConnectAsync();
         await client.CallAsync(KafkaClient.Produce("t", KafkaClient.Batch("a", "b")), 9);
@@ -137,9 +136,11 @@ public sealed class FollowerReadTests
         Assert.Equal(-1, await PreferredAsync("a")); // The leader stands there itself.
         Assert.Equal(-1, await PreferredAsync("")); // Nobody says where the client is.
         Assert.Equal(-1, await PreferredAsync("c")); // That replica is not in sync.
-        host.Node.Apply(new BrokerLivenessChanged(new NodeId(9), IsLive: false));
+        host.Node.ServesNoReads.Add(new NodeId(9)); // It stops, or is too old.
         Assert.Equal(8, await PreferredAsync("b", offset: 1));
         Assert.Equal(-1, await PreferredAsync("b", offset: 2)); // That one does not have it yet.
+        host.Node.Reachable.Remove(new NodeId(8));
+        Assert.Equal(-1, await PreferredAsync("b")); // It is gone, though the metadata does not say so yet.
 
         async Task<int> PreferredAsync(string rack, long offset = 0)
         {

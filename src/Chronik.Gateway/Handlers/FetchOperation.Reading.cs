@@ -140,7 +140,7 @@ internal sealed partial class FetchOperation
         return new Reading(item, data, null, KafkaOffset.Unknown) { IsUnsettled = true };
     }
 
-    // KIP-392: a consumer is sent to a replica in its own rack, if one is in sync, reachable, and has what it wants.
+    // KIP-392: a consumer is sent to a replica in its own rack, if one is in sync, can serve it now, and has what it wants.
     private NodeId PreferredReplica(FetchItem item, Partition partition, PartitionView view)
     {
         if (!MayFollow || body.RackId.Length == 0 || body.RackId == services.Settings.Rack) return NodeId.None;
@@ -148,7 +148,7 @@ internal sealed partial class FetchOperation
         KafkaOffset bestEnd = KafkaOffset.Unknown;
         foreach (NodeId replica in view.Isr)
         {
-            if (replica == services.Node.Id || !services.IsServing(replica)) continue;
+            if (replica == services.Node.Id || !services.Node.CanServeReads(replica)) continue;
             if (!services.Node.Metadata.Brokers.TryGetValue(replica, out BrokerImage? broker) || broker.Rack != body.RackId) continue;
             KafkaOffset end = partition.EndOf(replica);
             if (end < item.Offset || (best.IsSome && end <= bestEnd)) continue;
