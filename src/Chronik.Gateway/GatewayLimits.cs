@@ -82,7 +82,8 @@ public sealed record GatewayLimits
 
     /// <summary>
     /// How long what a fetch has found of other partitions is held back for those of which nobody has confirmed yet how far they may be
-    /// read: usually a millisecond is enough, and where no leader is, no time is. Fixed.
+    /// read: usually a millisecond is enough, and where no leader is, no time is. The client's next fetch waits for what was left out up to
+    /// <see cref="FollowerFetchWait"/>, so that no partition starves behind busier ones. Fixed.
     /// </summary>
     public TimeSpan FollowerFetchGrace { get; init; } = TimeSpan.FromMilliseconds(100);
 

@@ -86,6 +86,31 @@ public sealed class FollowerReadTests
     }
 
     [Fact]
+    public async Task A_partition_that_was_left_out_once_is_waited_for_by_the_next_fetch()
+    {
+        await using GatewayHost host = await StartAsync(new GatewaySettings
+        {
+            Limits = new GatewayLimits { FollowerFetchGrace = TimeSpan.FromMilliseconds(1), FollowerFetchWait = TimeSpan.FromMinutes(10) },
+        });
+        using KafkaClient client = await host.ConnectAsync();
+        await client.CallAsync(KafkaClient.Produce("led", KafkaClient.Batch("x")), 9);
+        host.Node.Confirms = null;
+        FetchRequest both = Fetch(host, 0, maxWaitMs: 0);
+        both.Topics.Add(new() { Topic = "led", Partitions = [new() { PartitionMaxBytes = 1 << 20 }] });
+        Assert.Equal([false, true], HaveRecords(await client.CallAsync(both, 12)));
+        host.Node.Unconfirmed.Clear();
+        await client.SendAsync(both, 12);
+        await GatewayHost.Until(() => !host.Node.Unconfirmed.IsEmpty, "the read was asked for");
+        await BadInputTests.AssertServesAsync(host);
+        Assert.True(host.Node.Unconfirmed.TryDequeue(out IReadSink? read));
+        read.Confirmed(true);
+        Assert.Equal([true, true], HaveRecords(await client.ReceiveAsync<FetchResponse>()));
+
+        static IEnumerable<bool> HaveRecords(FetchResponse response) =>
+            response.Responses.Select(topic => topic.Partitions[0].Records!.Length > 0);
+    }
+
+    [Fact]
     public async Task Unsafe_shows_what_is_there_and_none_names_the_leader()
     {
         await using (GatewayHost host = await StartAsync(new GatewaySettings { FollowerReads = FollowerReadPolicy.Unsafe }))

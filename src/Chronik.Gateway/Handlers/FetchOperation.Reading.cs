@@ -130,7 +130,7 @@ internal sealed partial class FetchOperation
                 partition.ConfirmRead(_confirmations[place]!);
             }
 
-            _unsettled++;
+            (_unsettled ??= []).Add(item.Key);
         }
         else
         {

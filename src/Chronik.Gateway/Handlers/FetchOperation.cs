@@ -25,7 +25,7 @@ internal sealed partial class FetchOperation(
     private TimeSpan _timerDue;
     private int _woken;
     private int _bytes;
-    private int _unsettled; // Partitions of which it is not known yet how far they may be read.
+    private HashSet<FetchKey>? _unsettled; // Partitions of which it is not known yet how far they may be read.
     private bool _follows; // Whether any partition is not led here.
     private bool _mustAnswer;
     private bool _isWaiting;
@@ -60,7 +60,7 @@ internal sealed partial class FetchOperation(
     {
         _readings.Clear();
         _bytes = 0;
-        _unsettled = 0;
+        _unsettled = null;
         _follows = false;
         _pendingRemotes = 0;
         _mustAnswer = items.Count == 0;
@@ -81,6 +81,9 @@ internal sealed partial class FetchOperation(
             return false;
         }
 
+        // What was waited for as long as it may be is not waited for like that at once again: nobody may lead it.
+        bool isAll = services.Time.GetElapsedTime(_startedAt) >= services.Limits.FollowerFetchWait;
+        request.Connection.LeftUnsettled = isAll ? null : _unsettled;
         End();
         request.Complete(Respond());
         return true;
@@ -94,9 +97,10 @@ internal sealed partial class FetchOperation(
         TimeSpan bound = services.Limits.FollowerFetchWait;
         bool isEnough = _mustAnswer || _bytes >= body.MinBytes;
         TimeSpan patience = isEnough ? TimeSpan.Zero : _follows && asked > bound ? bound : asked;
-        if (_unsettled == 0) return patience;
+        if (_unsettled is null) return patience;
         TimeSpan grace = services.Limits.FollowerFetchGrace;
-        if ((!_mustAnswer && _bytes == 0) || grace > bound) grace = bound;
+        bool isStarving = request.Connection.LeftUnsettled is { } left && _unsettled.Overlaps(left);
+        if (isStarving || (!_mustAnswer && _bytes == 0) || grace > bound) grace = bound;
         return grace > patience ? grace : patience;
     }
 

@@ -71,6 +71,12 @@ internal sealed class KafkaConnection
     /// <summary>Passes on what other nodes lead; made when it is first needed. For the connection actor's thread.</summary>
     public Forwarder Forwarder => _forwarder ??= new Forwarder(Services, this);
 
+    /// <summary>
+    /// The partitions of which the latest fetch said nothing, as their confirmation took longer than it could wait; null for none. The
+    /// next one waits for them. For the connection actor's thread.
+    /// </summary>
+    public HashSet<FetchKey>? LeftUnsettled { get; set; }
+
     /// <summary>The client's address.</summary>
     public EndPoint? Remote => _context.RemoteEndPoint;
 
