@@ -59,6 +59,19 @@ public sealed class ForwardingTests
     }
 
     [Fact]
+    public async Task A_fetch_that_comes_back_empty_is_answered_without_waiting_for_what_cannot_come()
+    {
+        await using Pair pair = await Pair.StartAsync(new GatewayLimits { FollowerFetchWait = TimeSpan.FromMilliseconds(50) });
+        using KafkaClient client = await pair.Near.ConnectAsync();
+        FetchRequest fetch = pair.Fetch(0, maxWaitMs: 600_000);
+        FetchResponse.PartitionData data = (await client.CallAsync(fetch, 12)).Responses[0].Partitions[0];
+        Assert.Equal((0, 0L, 0), (data.ErrorCode, data.HighWatermark, data.Records!.Length));
+        fetch.Topics.Add(KafkaClient.Fetch("here", 0).Topics[0]);
+        FetchResponse both = await client.CallAsync(fetch, 12);
+        Assert.Equal([("t", 0L), ("here", 0L)], both.Responses.Select(topic => (topic.Topic, topic.Partitions[0].HighWatermark)));
+    }
+
+    [Fact]
     public async Task One_request_may_name_partitions_of_several_leaders()
     {
         await using Pair pair = await Pair.StartAsync();
@@ -103,9 +116,9 @@ public sealed class ForwardingTests
 
         public GatewayHost Far => far;
 
-        public static async Task<Pair> StartAsync()
+        public static async Task<Pair> StartAsync(GatewayLimits? limits = null)
         {
-            var settings = new GatewaySettings { Forward = true };
+            var settings = new GatewaySettings { Forward = true, Limits = limits ?? new GatewayLimits() };
             var pair = new Pair(await GatewayHost.StartAsync(settings: settings), await GatewayHost.StartAsync(settings: settings));
             pair.Near.Node.CreateTopic("here");
             NodeId leader = pair.Near.Node.AddBroker(8, at: pair.Far.Endpoint);

@@ -7,15 +7,18 @@ namespace Chronik.Gateway.Handlers;
 
 /// <summary>Partitions of other leaders: asked for there, with what the client allows, and once.</summary>
 /// <remarks>
-/// The client's patience is passed on when all that it asks for is with one leader. Otherwise each leader gives what it has at once, so
-/// that none of them holds up the others.
+/// What is left of the client's patience is passed on when all that it asks for is with one leader. Otherwise each leader gives what it
+/// has at once, so that none of them holds up the others. What comes there after its answer is not seen here.
 /// </remarks>
 internal sealed partial class FetchOperation
 {
+    private const int MaxForwardedBytes = 1 << 20; // Of one leader: its answer is held in memory as a whole.
+
     private readonly bool _forwards = services.Settings.Forward && !Forwarder.IsForwarded(request.ClientId);
     private Dictionary<NodeId, List<int>>? _toForward; // Places among the items, by leader; of this look.
     private Remote?[]? _remotes; // By place among the items.
     private int _pendingRemotes;
+    private int _answeredRemotes;
 
     // Null: it is not with another leader that can be asked, or that one was lost.
     private Reading? ReadRemotely(int place, FetchItem item, FetchResponse.PartitionData data, NodeId leader)
@@ -37,21 +40,25 @@ internal sealed partial class FetchOperation
 
         if (remote.Data is not { } answered) return null;
         if (answered.ErrorCode != 0 || answered.PreferredReadReplica >= 0 || answered.DivergingEpoch.Epoch >= 0) _mustAnswer = true;
+        _answeredRemotes++;
+        _follows = true;
         _bytes += answered.Records?.Length ?? 0;
         return new Reading(item, answered, null, KafkaOffset.Unknown) { Diverges = answered.DivergingEpoch.Epoch >= 0 };
     }
 
     private void Forward()
     {
+        if (_answeredRemotes == items.Count) _mustAnswer = true; // Nothing is left that could bring more.
         if (_toForward is not { } byLeader) return;
         _toForward = null;
         _remotes ??= new Remote?[items.Count];
+        TimeSpan left = TimeSpan.FromMilliseconds(Math.Max(0, body.MaxWaitMs)) - services.Time.GetElapsedTime(_startedAt);
+        if (left > services.Limits.FollowerFetchWait) left = services.Limits.FollowerFetchWait;
         bool isWhole = byLeader.Count == 1 && byLeader.First().Value.Count == items.Count;
         foreach ((NodeId leader, List<int> places) in byLeader)
         {
             Remote[] remotes = [.. places.Select(place => _remotes[place] = new Remote())];
-            TimeSpan wait = isWhole ? TimeSpan.FromMilliseconds(Math.Max(0, body.MaxWaitMs)) : TimeSpan.Zero;
-            if (wait > services.Limits.FollowerFetchWait) wait = services.Limits.FollowerFetchWait;
+            TimeSpan wait = isWhole && left > TimeSpan.Zero ? left : TimeSpan.Zero;
             services.Metrics.Forwarded(ApiKey.Fetch);
             FetchRequest passedOn = RequestFor(places, wait);
             var call = new ForwardedCall(passedOn, request.Version, ExpectsAnswer: true, wait, answer =>
@@ -66,11 +73,12 @@ internal sealed partial class FetchOperation
 
     private FetchRequest RequestFor(List<int> places, TimeSpan wait)
     {
+        int maxBytes = Math.Min(MaxForwardedBytes, Math.Min(body.MaxBytes, services.Limits.MaxFetchBytes));
         var passedOn = new FetchRequest
         {
             MaxWaitMs = (int)wait.TotalMilliseconds,
-            MinBytes = body.MinBytes,
-            MaxBytes = Math.Min(body.MaxBytes, services.Limits.MaxFetchBytes),
+            MinBytes = Math.Min(body.MinBytes, maxBytes),
+            MaxBytes = maxBytes,
             IsolationLevel = body.IsolationLevel,
             RackId = body.RackId,
         };

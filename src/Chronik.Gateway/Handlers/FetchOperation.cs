@@ -63,6 +63,7 @@ internal sealed partial class FetchOperation(
         _unsettled = null;
         _follows = false;
         _pendingRemotes = 0;
+        _answeredRemotes = 0;
         _mustAnswer = items.Count == 0;
         CountRemotes();
         for (int i = 0; i < items.Count; i++) _readings.Add(ReadOrRefuse(i, items[i]));
