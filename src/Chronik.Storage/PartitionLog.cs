@@ -107,8 +107,8 @@ public sealed partial class PartitionLog
         if (start <= _logStart) return;
         int drop = 0;
         while (drop < _segments.Length && EndOf(_segments, drop) <= start) drop++;
+        Volatile.Write(ref _logStart, start); // First, so that whoever finds no segment sees that it is meant to be gone.
         Drop(drop);
-        Volatile.Write(ref _logStart, start);
     }
 
     /// <summary>
@@ -147,10 +147,10 @@ public sealed partial class PartitionLog
 
         if (drop == 0) return false;
         long start = EndOf(segments, drop - 1);
+        bool moves = start > _logStart;
+        if (moves) Volatile.Write(ref _logStart, start); // First, as in DeleteBefore.
         Drop(drop);
-        if (start <= _logStart) return false;
-        Volatile.Write(ref _logStart, start);
-        return true;
+        return moves;
     }
 
     /// <summary>What a checkpoint needs to know and to sync. The writer's.</summary>
