@@ -201,7 +201,7 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     private void Start(ReplicaAssigned assigned)
     {
         bool isLost = assigned.IsLostBy(_node.Self, _node.Peers.Directory);
-        if (isLost && IsAlone(assigned))
+        if (isLost && IsOnlyReplica(assigned))
         {
             _logger.Error("{0} was on a disk that this node has no longer, and has no other replica: it serves nothing", assigned.Name);
             _directory.AddFailed(assigned.Group);
@@ -268,7 +268,13 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     /// </summary>
     private void Replace(ReplicaDamaged damaged)
     {
-        if (!_assigned.TryGetValue(damaged.Group, out ReplicaAssigned? assigned) || IsAlone(assigned)) return;
+        if (!_assigned.TryGetValue(damaged.Group, out ReplicaAssigned? assigned)) return;
+        if (IsAlone(assigned))
+        {
+            _logger.Error("{0} is damaged ({1}), and no other replica has all of it: its files are kept", assigned.Name, damaged.Reason);
+            return;
+        }
+
         _logger.Warning("{0} is damaged ({1}): it is dropped, and filled again from its other replicas", assigned.Name, damaged.Reason);
         ReplicaAssigned lost = assigned.LostBy(_node.Self);
         _assigned[damaged.Group] = lost;
@@ -280,9 +286,20 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         });
     }
 
-    /// <summary>Whether no other node has what a replica holds.</summary>
+    /// <summary>
+    /// Whether no other node is known to have what a replica holds. One that a move adds is in sync only once it has been filled, and one
+    /// that is far behind is not.
+    /// </summary>
     private bool IsAlone(ReplicaAssigned assigned) =>
-        _images.TryGetValue(assigned.Group, out PartitionImage? image) ? image.Replicas.Length == 1 : assigned.Voters.Count == 1;
+        ImageOf(assigned.Group) is { } image ? image.Isr.All(node => node == _node.Self) : assigned.Voters.Count == 1;
+
+    /// <summary>Whether a partition has no other replica but such as a move adds, which have nothing yet.</summary>
+    private bool IsOnlyReplica(ReplicaAssigned assigned) => ImageOf(assigned.Group) is { } image
+        ? image.Replicas.All(node => node == _node.Self || (image.Adding.Contains(node) && !image.Isr.Contains(node)))
+        : assigned.Voters.Count == 1;
+
+    /// <summary>What the metadata say of a partition; null while they are not known. Who is in sync changes without a message to here.</summary>
+    private PartitionImage? ImageOf(GroupId group) => _node.Metadata.Image.Find(group) ?? _images.GetValueOrDefault(group);
 
     /// <summary>The files of a replica go; if it is to live here, it begins anew when they are gone.</summary>
     private void Drop(GroupId group)

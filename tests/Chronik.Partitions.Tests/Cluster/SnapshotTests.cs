@@ -1,3 +1,6 @@
+using System.Collections.Immutable;
+using Akka.Actor;
+using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
@@ -111,6 +114,28 @@ public sealed class SnapshotTests
         await cluster.KillAsync(new NodeId(1));
         await cluster.ProduceAllAsync(values, 1);
         await cluster.AllShowAsync(values);
+    }
+
+    [Fact]
+    public async Task A_damaged_replica_that_alone_is_in_sync_keeps_its_files_though_it_is_being_moved()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = [];
+        await cluster.ProduceAllAsync(values, 5);
+        await cluster.AllShowAsync(values);
+        await cluster.CheckpointAsync();
+        GroupId group = cluster.Group;
+        var configs = ImmutableSortedDictionary<string, string>.Empty;
+        MetadataImage image = MetadataImage.Empty
+            .Apply(new TopicCreated("t", group.Topic, [new PartitionImage([Third])], configs))
+            .Apply(new ReassignmentChanged(
+                group.Topic, group.Partition, [new NodeId(1), Third], [Guid.Empty, Guid.Empty], [new NodeId(1)], [Third]));
+        cluster[Third].Metadata.Set(image, new KafkaOffset(2));
+        cluster.At(Third).Replica.Tell(new LogDamaged("by a test"), ActorRefs.NoSender);
+        await NodeFixture.UntilAsync(() => cluster[Third].Replicas.HasFailed(group));
+        Assert.True(cluster[Third].Disk.DirectoryExists($"/data/logs/{group}"));
+        Assert.Contains("by a test", cluster.At(Third).View.Failure, StringComparison.Ordinal);
+        await cluster.ProduceAllAsync(values, 1); // Whoever is left goes on.
     }
 
     [Fact]
