@@ -20,12 +20,12 @@ public enum FollowerReadPolicy
 public interface IReadSink
 {
     /// <summary>
-    /// The answer to <see cref="Partition.ConfirmRead"/>; given at most once, and never when the replica is gone. Any thread: it must only
+    /// The answer to <see cref="Partition.ConfirmRead"/>; given once at most, and never when the node stops. Any thread: it must only
     /// hand over.
     /// </summary>
     /// <param name="isCurrent">
     /// Whether the view published by now holds everything that was committed when the question was asked; false when nobody could
-    /// confirm that in time.
+    /// confirm that in time, or the replica is gone.
     /// </param>
     void Confirmed(bool isCurrent);
 }

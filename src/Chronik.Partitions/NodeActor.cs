@@ -19,6 +19,7 @@ namespace Chronik.Partitions;
 ///   replicas --- LeadershipChanged ---> chronik -- counts them towards readiness
 ///   partitions - ReplicaEnded --------> chronik -- likewise
 ///   mailboxes of replicas that are gone - SuppressedDeadLetter(AppendRequest) --> chronik -- refuses the append
+///                                         SuppressedDeadLetter(ConfirmRead) ----> chronik -- says that it is not confirmed
 ///                                         SuppressedDeadLetter(PeerMessage) ----> chronik -- gives its payloads up
 /// </code>
 /// Its children hold what can be rebuilt from disk, so one that fails is restarted, unless it failed to start. A node without
@@ -62,6 +63,7 @@ internal sealed class NodeActor : ReceiveActor
         Receive<SuppressedDeadLetter>(letter =>
         {
             (letter.Message as AppendRequest)?.Refuse(KafkaError.NotLeaderOrFollower, "the replica stopped before it took the batch");
+            (letter.Message as ConfirmRead)?.Reader.Confirmed(false);
             (letter.Message as PeerMessage)?.Release();
             (letter.Message as SnapshotMessage)?.Release();
             (letter.Message as SnapshotBatches)?.Release();
