@@ -25,6 +25,7 @@ public sealed class IsrReporterTests : IAsyncDisposable
     private readonly PublishedMetadata _metadata = new();
     private readonly PartitionDirectory _directory = new();
     private readonly Channel<Asked> _asked = Channel.CreateUnbounded<Asked>();
+    private IActorRef _reporter = ActorRefs.Nobody;
 
     public async ValueTask DisposeAsync()
     {
@@ -74,6 +75,19 @@ public sealed class IsrReporterTests : IAsyncDisposable
         Asked again = await NextAsync();
         Assert.Equal(2, again.Command.Partitions.Count);
         Assert.Equal([One], again.Command.Partitions.Single(one => one.Partition == 0).Isr);
+    }
+
+    [Fact]
+    public async Task What_changed_back_while_it_was_being_recorded_is_put_right()
+    {
+        await StartAsync(partitions: 2);
+        Find(0, 1, One, Two);
+        Asked first = await NextAsync();
+        Find(0, 1, One, Two, Three);
+        await _reporter.Ask<ActorIdentity>(new Identify(null), NodeFixture.Patience); // It has heard of that.
+        Record(first);
+        PartitionIsr said = Assert.Single((await NextAsync()).Command.Partitions);
+        Assert.Equal(3, said.Isr.Count);
     }
 
     [Fact]
@@ -149,8 +163,8 @@ public sealed class IsrReporterTests : IAsyncDisposable
         {
             Metadata = _metadata,
         };
-        IActorRef reporter = _system.ActorOf(Props.Create(() => new IsrReporter(context, _directory, SubmitAsync)));
-        await reporter.Ask<ActorIdentity>(new Identify(null), NodeFixture.Patience); // It listens from now on.
+        _reporter = _system.ActorOf(Props.Create(() => new IsrReporter(context, _directory, SubmitAsync)));
+        await _reporter.Ask<ActorIdentity>(new Identify(null), NodeFixture.Patience); // It listens from now on.
     }
 
     private Task<IReadOnlyList<ItemResult>> SubmitAsync(MetadataCommand command, TimeSpan timeout)

@@ -69,7 +69,11 @@ internal sealed class IsrReporter : ReceiveActor, IWithTimers
     {
         if (!IsNews(found))
         {
-            if (_wanted.TryGetValue(found.Group, out IsrFound? old) && old.Epoch.Value <= found.Epoch.Value) _wanted.Remove(found.Group);
+            if (!_wanted.TryGetValue(found.Group, out IsrFound? old) || old.Epoch.Value > found.Epoch.Value) return;
+
+            // While something else may be on its way it becomes news once that has come true; it is looked at again then.
+            if (_isSending) _wanted[found.Group] = found;
+            else _wanted.Remove(found.Group);
             return;
         }
 
