@@ -34,6 +34,12 @@ public sealed class AppendRequest(BufferSlice batch, RequiredAcks acks, IAppendS
     /// <summary>When to answer.</summary>
     public RequiredAcks Acks { get; } = acks;
 
+    /// <summary>
+    /// Whether another node passed it on: the batches before it may have come by another way, and be lost or late. So the first one of
+    /// an idempotent producer must be its first indeed; otherwise it is refused as if by a node that does not lead, and sent again.
+    /// </summary>
+    public bool IsForwarded { get; init; }
+
     /// <summary>Tells the sink, if there is one.</summary>
     internal void Answer(in AppendResult result) => sink?.Appended(slot, result);
 

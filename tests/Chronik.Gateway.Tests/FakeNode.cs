@@ -56,6 +56,9 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
     /// <summary>How many appends the replicas have been given.</summary>
     public int Appends;
 
+    /// <summary>How many of them another node had passed on.</summary>
+    public int ForwardedAppends;
+
     /// <summary>How many linearizable reads were asked for.</summary>
     public int Confirmations;
 
@@ -250,6 +253,7 @@ internal sealed class FakeReplica(FakeNode node) : UntypedActor
                 _partition = partition;
                 break;
             case AppendRequest append:
+                if (append.IsForwarded) Interlocked.Increment(ref node.ForwardedAppends);
                 Interlocked.Increment(ref node.Appends);
                 _held.Enqueue(append);
                 break;

@@ -21,7 +21,7 @@ public sealed class ForwardingTests
         ProduceResponse.PartitionProduceResponse bad =
             (await client.CallAsync(KafkaClient.Produce("t", new byte[70]), 9)).Responses[0].PartitionResponses[0];
         Assert.Equal((short)KafkaError.InvalidRecord, bad.ErrorCode);
-        Assert.Equal(11, pair.Far.Node.Appends);
+        Assert.Equal((11, 11), (pair.Far.Node.Appends, pair.Far.Node.ForwardedAppends));
         Assert.Equal(0, pair.Near.Node.Appends);
     }
 

@@ -101,13 +101,14 @@ internal sealed class NodeFixture : IAsyncDisposable
         return await AppendAsync(partition, builder);
     }
 
-    public async Task<AppendResult> AppendAsync(Partition partition, RecordBatchBuilder builder, RequiredAcks acks = RequiredAcks.All)
+    public async Task<AppendResult> AppendAsync(
+        Partition partition, RecordBatchBuilder builder, RequiredAcks acks = RequiredAcks.All, bool isForwarded = false)
     {
         Answer answer = new();
         byte[] bytes = builder.Build();
         PooledBuffer buffer = Buffers.Rent(bytes.Length);
         bytes.CopyTo(buffer.Span);
-        partition.Append(new AppendRequest(buffer.Slice(0, bytes.Length), acks, answer, 0));
+        partition.Append(new AppendRequest(buffer.Slice(0, bytes.Length), acks, answer, 0) { IsForwarded = isForwarded });
         buffer.Release();
         return await answer.Task.WaitAsync(Patience);
     }

@@ -68,6 +68,38 @@ public sealed class NodeTests
     }
 
     [Fact]
+    public async Task What_was_passed_on_begins_with_a_producers_first_batch()
+    {
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        Partition partition = await fixture.CreateAsync("t");
+        Assert.Equal(KafkaError.NotLeaderOrFollower, await PassOnAsync(1));
+        Assert.Equal(KafkaError.None, await PassOnAsync(0));
+        Assert.Equal(KafkaError.None, await PassOnAsync(1));
+        Assert.Equal(KafkaError.OutOfOrderSequenceNumber, await PassOnAsync(3));
+        Assert.Equal(["0", "1"], NodeFixture.Values(partition));
+
+        async Task<KafkaError> PassOnAsync(int sequence) =>
+            (await fixture.AppendAsync(partition, Idempotent(sequence, $"{sequence}"), isForwarded: true)).Error;
+    }
+
+    [Fact]
+    public async Task A_read_that_nobody_is_there_to_confirm_any_more_is_not_confirmed()
+    {
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        Partition partition = await fixture.CreateAsync("t");
+        await fixture.Node.SubmitAsync(new DeleteTopics([TopicReference.ByName("t")]), NodeFixture.Patience);
+        while (await ConfirmAsync()) await Task.Yield(); // It takes a moment until the replica stops.
+        Assert.False(await ConfirmAsync());
+
+        async Task<bool> ConfirmAsync()
+        {
+            Read read = new();
+            partition.ConfirmRead(read);
+            return await read.Task.WaitAsync(NodeFixture.Patience);
+        }
+    }
+
+    [Fact]
     public async Task Deleted_records_never_come_back()
     {
         await using NodeFixture first = await NodeFixture.StartAsync();
@@ -197,4 +229,13 @@ public sealed class NodeTests
     private static RecordBatchBuilder Idempotent(int sequence, string value) =>
         new RecordBatchBuilder { ProducerId = 7, ProducerEpoch = 0, BaseSequence = sequence }
             .Add(1_000, null, System.Text.Encoding.UTF8.GetBytes(value));
+
+    private sealed class Read : IReadSink
+    {
+        private readonly TaskCompletionSource<bool> _confirmed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task<bool> Task => _confirmed.Task;
+
+        public void Confirmed(bool isCurrent) => _confirmed.SetResult(isCurrent);
+    }
 }

@@ -13,6 +13,7 @@ namespace Chronik.Gateway.Handlers;
 internal sealed partial class ProduceOperation
 {
     private readonly bool _forwards = services.Settings.Forward && !Forwarder.IsForwarded(request.ClientId);
+    private readonly bool _isForwarded = Forwarder.IsForwarded(request.ClientId);
     private Dictionary<ForwardLink, Forwarded>? _toForward;
 
     // False: the batch is to be appended here, or refused.

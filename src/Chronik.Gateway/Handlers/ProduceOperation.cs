@@ -130,7 +130,7 @@ internal sealed partial class ProduceOperation(GatewayServices services, Produce
         BufferSlice batch = SliceOf(data.Records);
         error = Validate(batch, partition.View.Config, state);
         if (error != KafkaError.None) return;
-        var append = new AppendRequest(batch, (RequiredAcks)body.Acks, this, slot);
+        var append = new AppendRequest(batch, (RequiredAcks)body.Acks, this, slot) { IsForwarded = _isForwarded };
         Interlocked.Increment(ref _pending);
         partition.Append(append);
     }

@@ -48,6 +48,9 @@ internal sealed class ProducerStates(int maxProducers)
         return batch.FirstSequence == SequenceAfter(known.LastSequence, 1) ? SequenceVerdict.Append : SequenceVerdict.OutOfOrder;
     }
 
+    /// <summary>Whether anything is remembered of a producer.</summary>
+    public bool Knows(long producerId) => _producers.ContainsKey(producerId);
+
     /// <summary>The leader appended a batch.</summary>
     public void Record(in ProducerBatch batch, KafkaOffset baseOffset, KafkaOffset nextOffset) =>
         Of(batch.ProducerId).Append(batch, baseOffset, nextOffset);

@@ -76,6 +76,12 @@ internal sealed partial class ReplicaActor
         ProducerBatch producer = ProducerOf(batch);
         if (producer.IsIdempotent)
         {
+            if (request.IsForwarded && producer.FirstSequence != 0 && !_producers.Knows(producer.ProducerId))
+            {
+                Refuse(request, KafkaError.NotLeaderOrFollower, $"producer {producer.ProducerId}: what it sent first has not come here");
+                return;
+            }
+
             SequenceVerdict verdict = _producers.Judge(producer, out KafkaOffset original);
             if (verdict != SequenceVerdict.Append)
             {
