@@ -43,6 +43,7 @@ internal sealed class LeaderLease(PeerHub peers)
         Volatile.Write(ref _until, 0);
     }
 
+    // Nothing of it is kept: a reader that looks while the lease ends would make it last on, and awake the group has shorter ones.
     private bool RenewedBySleep()
     {
         ImmutableArray<NodeId> voters = _sleeping;
@@ -51,9 +52,7 @@ internal sealed class LeaderLease(PeerHub peers)
         for (int i = 0; i < voters.Length; i++) confirmed[i] = voters[i] == peers.Self ? long.MaxValue : peers.ConfirmedAt(voters[i]);
         confirmed.Sort();
         long since = confirmed[(voters.Length - 1) / 2];
-        if (since == long.MaxValue) return true;
-        long until = since + (long)(peers.Options.Silence.TotalSeconds * Caution * peers.TimestampsPerSecond);
-        Extend(until);
-        return since > 0 && peers.Now < until;
+        if (since is 0 or long.MaxValue) return since > 0;
+        return peers.Now < since + (long)(peers.Options.Silence.TotalSeconds * Caution * peers.TimestampsPerSecond);
     }
 }
