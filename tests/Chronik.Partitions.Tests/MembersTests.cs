@@ -1,5 +1,6 @@
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Replicas;
 using Chronik.Partitions.Tests.Cluster;
 using Xunit;
 
@@ -95,6 +96,27 @@ public sealed class MembersTests
         await cluster.KillAsync(2);
         await cluster.ProduceDuringAsync(Task.CompletedTask);
         await cluster.ShowsAsync(1, 3);
+    }
+
+    [Fact]
+    public async Task A_replica_that_is_sent_away_and_called_back_again_and_again_is_there_in_the_end()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(nodes: 1);
+        ClusterNode node = cluster.Nodes.Single();
+        await cluster.ProduceAsync("a");
+        for (int round = 0; round < 20; round++)
+        {
+            Partition? former = node.Find(cluster.Group);
+            for (int i = 0; i < 3; i++)
+            {
+                node.Tell(new UnassignReplicas([cluster.Group], AreElsewhere: true));
+                node.Tell(new AssignReplicas([new ReplicaAssigned(cluster.Group, new TopicPartition("t", 0), [.. cluster.Ids])]));
+            }
+
+            await NodeFixture.UntilAsync(
+                () => node.Find(cluster.Group) is { View: { IsLeader: true, Failure: null } } anew && anew != former);
+            Assert.Equal(0, node.Find(cluster.Group)!.View.HighWatermark.Value);
+        }
     }
 
     [Fact]

@@ -306,7 +306,7 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     {
         IActorRef self = Self;
         _directory.Remove(group);
-        _dropping.Add(group);
+        if (!_dropping.Add(group)) return; // Nothing was made since: whoever began anew meanwhile would find it deleted once more.
         _node.Storage.DeleteGroup(group, failure => self.Tell(new ReplicaDropped(group, failure), ActorRefs.NoSender));
     }
 

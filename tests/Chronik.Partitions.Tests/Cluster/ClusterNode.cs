@@ -90,6 +90,9 @@ internal sealed class ClusterNode : IAsyncDisposable
         return Find(replica.Group)!;
     }
 
+    /// <summary>Tells /partitions something.</summary>
+    public void Tell(object message) => _partitions.Tell(message, ActorRefs.NoSender);
+
     /// <summary>Stops everything and gives every buffer back.</summary>
     public async ValueTask DisposeAsync()
     {
