@@ -116,6 +116,9 @@ public sealed class WalWrite
     /// <summary>Of entries that are written once more: how often their group had been written to when they were read.</summary>
     internal long? CarriedAt { get; init; }
 
+    /// <summary>Whether it counts against the bytes that may wait; what is moved about within the WAL shall hold nobody up.</summary>
+    internal bool CountsAsQueued => CarriedAt is null;
+
     internal bool DeletesGroup { get; init; }
 }
 

@@ -16,6 +16,8 @@ namespace Chronik.Storage;
 /// </remarks>
 public sealed partial class Wal
 {
+    private const int CheckpointsCarried = 2; // Of what a group may have before it is asked for a checkpoint; it is read into memory.
+
     private readonly Lock _indexLock = new();
     private readonly Dictionary<GroupId, WalGroup> _groups = [];
     private readonly SortedDictionary<uint, WalFile> _files = [];
@@ -116,7 +118,7 @@ public sealed partial class Wal
             if (!refused)
             {
                 _queue.Add(write);
-                Interlocked.Add(ref _queueBytes, bytes); // The writer takes from it without this lock.
+                if (write.CountsAsQueued) Interlocked.Add(ref _queueBytes, bytes); // The writer takes from it without this lock.
                 wake = _waiting;
                 if (wake) Monitor.Pulse(_queueLock);
             }
@@ -219,7 +221,7 @@ public sealed partial class Wal
             {
                 if (!_groups.TryGetValue(id, out WalGroup? group) || group.Deleted || group.Pinned == uint.MaxValue
                     || group.LastSubmitted != group.Last) throw new StorageException($"the WAL has nothing of group {id} to carry over");
-                if (group.LiveBytes > _options.WalMaxBytes / 2)
+                if (group.LiveBytes > CheckpointsCarried * _options.CheckpointBytes)
                     throw new StorageException($"group {id} has {group.LiveBytes} bytes in the WAL, which is too much to carry over");
                 (first, last, hardState, at) = (group.First, group.Last, group.PinnedHardState, group.Submissions);
             }
@@ -303,7 +305,7 @@ public sealed partial class Wal
     {
         IReadOnlyList<LogEntry> entries = write.Entries;
         for (int i = 0; i < entries.Count; i++) entries[i].Payload.Release();
-        if (countQueued) Interlocked.Add(ref _queueBytes, -write.QueuedBytes);
+        if (countQueued && write.CountsAsQueued) Interlocked.Add(ref _queueBytes, -write.QueuedBytes);
         write.Completion?.Completed(write, failure);
     }
 }

@@ -112,6 +112,19 @@ public sealed class CarryOverTests
     }
 
     [Fact]
+    public void What_is_carried_over_holds_up_no_appends()
+    {
+        using NodeStorage storage = Make.Open(new MemoryDisk(), pool: _pool);
+        Stop(storage, Make.GroupB);
+        Outcome carried = new();
+        storage.Wal.CarryOver(Make.GroupB, carried);
+        Assert.Equal(0, storage.Wal.QueueBytes);
+        storage.RunQueued();
+        Assert.Null(carried.Failure);
+        Assert.Equal(0, storage.Wal.QueueBytes);
+    }
+
+    [Fact]
     public void A_group_without_anything_in_the_WAL_is_refused()
     {
         using NodeStorage storage = Make.Open(new MemoryDisk(), pool: _pool);
