@@ -62,6 +62,11 @@ internal sealed class Progress(NodeId id)
     /// <summary>The first round that the other voters must have answered before it may vote again.</summary>
     public ulong RecoveryRound { get; set; }
 
+    /// <summary>
+    /// The last entry that its earlier life may have acknowledged to this leader. What was committed with its help lies at or before it.
+    /// </summary>
+    public LogIndex RecoveryMark { get; set; }
+
     /// <summary>Every message tells it that it may vote.</summary>
     public bool IsInvited { get; set; }
 
@@ -84,6 +89,7 @@ internal sealed class Progress(NodeId id)
         NextOffset = KafkaOffset.Unknown;
         IsRecovering = false;
         RecoveryRound = 0;
+        RecoveryMark = LogIndex.Zero;
         IsInvited = false;
         InvitedRound = 0;
         Probe(next);

@@ -129,15 +129,24 @@ public sealed partial class RaftCore
         peer.Life = reply.Commit;
         peer.Match = LogIndex.Zero;
         peer.InvitedRound = 0;
-        peer.RecoveryRound = _round + 1;
+        BeginRecovery(peer);
         if (peer.State == ReplicationState.Replicate) peer.Probe(peer.Next);
         return true;
     }
 
     /// <summary>
-    /// A member that lost its disk may vote again when it has everything that is committed, so that nothing it once acknowledged is
-    /// missing, and when every other voter has answered in this term since, so that none of them is a candidate of a later term that may
-    /// hold its forgotten vote.
+    /// Whatever the member may have forgotten was sent to it before: it lies in this log up to here, as far as it is or can be committed.
+    /// </summary>
+    private void BeginRecovery(Progress peer)
+    {
+        peer.RecoveryRound = _round + 1;
+        peer.RecoveryMark = LastIndex;
+    }
+
+    /// <summary>
+    /// A member that lost its disk may vote again when it has everything that was there when this leader noticed, so that nothing it once
+    /// acknowledged and that counted is missing, and when every other voter has answered in this term since, so that none of them is a
+    /// candidate of a later term that may hold its forgotten vote. What is committed meanwhile is committed without it.
     /// </summary>
     /// <remarks>
     /// Of a learner a majority's answers are enough: as long as this leader leads, no membership counts in which the learner voted once,
@@ -147,7 +156,7 @@ public sealed partial class RaftCore
     {
         foreach (Progress peer in _peers)
         {
-            if (!peer.IsRecovering || peer.IsInvited || !HasCommittedInTerm || peer.Match < CommitIndex) continue;
+            if (!peer.IsRecovering || peer.IsInvited || !HasCommittedInTerm || peer.Match < peer.RecoveryMark) continue;
             bool heardAll = true;
             foreach (Progress other in _peers)
                 heardAll &= other == peer || !Membership.IsVoter(other.Id) || other.Round >= peer.RecoveryRound;

@@ -190,7 +190,7 @@ public sealed partial class RaftCore
             // It lost its disk, or its disk the last writes.
             if (agree < peer.Match) peer.Match = peer.IsRecovering ? agree : LogIndex.Zero;
             peer.IsInvited = false;
-            peer.RecoveryRound = _round + 1;
+            BeginRecovery(peer);
         }
 
         if (!isAnswer) return;

@@ -239,6 +239,50 @@ public sealed class MembershipTests
     }
 
     [Fact]
+    public void A_wiped_voter_that_is_slower_than_the_commits_votes_again_all_the_same()
+    {
+        Network network = new(3);
+        Member leader = network.Elect();
+        for (int i = 0; i < 5; i++) leader.Propose(1);
+        network.Settle();
+        network[3].Wipe();
+        for (int i = 0; network[3].Core.IsRecovering; i++)
+        {
+            Assert.True(i < 200, "it never votes again");
+            if (i % 3 == 0) network.Members.Values.ToList().ForEach(member => member.Tick());
+            leader.Propose(1);
+            DeliverTheOthersFirst(network);
+            Assert.Equal(leader.Core.LastIndex, leader.Core.CommitIndex);
+            if (network[3].Core.IsRecovering) Assert.True(network[3].Core.LastIndex < leader.Core.CommitIndex);
+        }
+
+        network.Tick(5);
+        Assert.Equal(leader.Core.LastIndex, network[3].Core.CommitIndex);
+    }
+
+    /// <summary>What is for node 3, or from it, arrives one hop for all that is said between the others.</summary>
+    private static void DeliverTheOthersFirst(Network network)
+    {
+        network.Collect();
+        List<RaftMessage> late = [.. network.InFlight.Where(OfThird)];
+        network.InFlight.RemoveAll(late.Contains);
+        while (network.InFlight.Exists(message => !OfThird(message)) || network[1].WritesUnderWay + network[2].WritesUnderWay > 0)
+        {
+            List<RaftMessage> now = [.. network.InFlight.Where(message => !OfThird(message))];
+            network.InFlight.RemoveAll(message => !OfThird(message));
+            foreach (RaftMessage message in now) network.Deliver(message);
+            network[1].FinishAllWrites();
+            network[2].FinishAllWrites();
+            network.Collect();
+        }
+
+        foreach (RaftMessage message in late) network.Deliver(message);
+        network[3].FinishAllWrites();
+
+        static bool OfThird(RaftMessage message) => message.From == new NodeId(3) || message.To == new NodeId(3);
+    }
+
+    [Fact]
     public void A_learner_that_forgot_everything_may_vote_again_though_a_voter_is_dead()
     {
         Network network = new(4);
