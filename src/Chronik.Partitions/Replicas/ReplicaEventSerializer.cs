@@ -61,7 +61,8 @@ internal sealed class ReplicaEventSerializer(ExtendedActorSystem system) : Seria
             AllManifest => ReadAll(reader, hasDirectories: true),
             AllWithoutDirectoriesManifest => ReadAll(reader, hasDirectories: false),
             _ => throw new ArgumentException(
-                $"this version does not know events of the kind '{manifest}', but {AssignedManifest}, {UnassignedManifest} and {AllManifest}",
+                $"this version does not know events of the kind '{manifest}', but {AssignedManifest}, {UnassignedManifest} "
+                + $"and {AllManifest}",
                 nameof(manifest)),
         };
     }
