@@ -39,8 +39,13 @@ public static partial class MetadataMachine
         if (item.Target is null && !now.IsMoving)
             return new ItemResult(KafkaError.NoReassignmentInProgress, $"{item.Topic}-{item.Partition} is not being moved.");
         ImmutableArray<NodeId> target = item.Target is null ? now.Origin : [.. item.Target];
-        Refusal? refusal = item.Target is null ? null : RefuseTarget(draft, now, target, allowFactorChange);
-        refusal ??= RefuseLoss(draft, now, target);
+        Refusal? refusal = null;
+        if (item.Target is not null) // Where it was it may always go back to: what it would lose there it has lost.
+        {
+            refusal = RefuseTarget(draft, now, target, allowFactorChange) ?? RefuseLoss(draft, target);
+            if (!now.IsMoving) refusal ??= RefuseLoss(draft, now.Replicas); // They have to agree to the move.
+        }
+
         if (refusal is not null) return new ItemResult(refusal.Error, refusal.Message);
 
         PartitionImage next = Towards(draft.Image, now, target);
@@ -109,7 +114,7 @@ public static partial class MetadataMachine
     /// Why the partition would not survive there. Nodes that are added are filled before any is let go, so what can be lost is the
     /// majority, and the last replica that has everything.
     /// </summary>
-    private static Refusal? RefuseLoss(Draft draft, PartitionImage now, ImmutableArray<NodeId> target)
+    private static Refusal? RefuseLoss(Draft draft, ImmutableArray<NodeId> target)
     {
         int live = target.Count(node => draft.Image.Brokers.TryGetValue(node, out BrokerImage? broker) && broker.IsLive);
         int needed = (target.Length / 2) + 1;

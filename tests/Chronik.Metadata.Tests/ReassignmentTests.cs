@@ -121,13 +121,21 @@ public sealed class ReassignmentTests
     [Fact]
     public void No_majority_of_brokers_that_are_away()
     {
-        _world.Fence(1);
-        _world.Fence(2);
-        Refused(Move(1, 2, 3), KafkaError.InvalidReplicaAssignment, "only 1", "2 of them");
-        Refused(Move(1), KafkaError.InvalidReplicaAssignment, "only 0");
+        _world.Fence(3);
+        _world.Fence(4);
+        Refused(Move(2, 3, 4), KafkaError.InvalidReplicaAssignment, "only 1", "2 of them");
+        Refused(Move(3), KafkaError.InvalidReplicaAssignment, "only 0");
         Granted(Move(0, 1, 3));
+
+        // Those who are asked to go on can always be asked to go back.
         _world.Fence(0);
-        Refused(Move(), KafkaError.InvalidReplicaAssignment, "only 0");
+        _world.Fence(1);
+        Granted(Move());
+        Granted(Complete(0, 1, 2));
+        Refused(Move(0, 2, 5), KafkaError.InvalidReplicaAssignment, "5", "not registered");
+        _world.Register(4);
+        _world.Register(3);
+        Refused(Move(2, 3, 4), KafkaError.InvalidReplicaAssignment, "0, 1, 2 only 1"); // Nobody there could agree to it.
     }
 
     [Fact]
