@@ -14,7 +14,7 @@ public static class MetadataVoters
     /// <param name="voters">The present voters, at least one.</param>
     /// <param name="formedOf">How many nodes formed the cluster.</param>
     /// <param name="isReachable">Whether a broker can be reached at this moment.</param>
-    /// <returns>At least one. Never fewer than before but for those that are forgotten.</returns>
+    /// <returns>At least one. Never fewer than before but for those that are forgotten, or leave while nobody can take their place.</returns>
     public static ImmutableArray<NodeId> Choose(
         MetadataImage image, ImmutableArray<NodeId> voters, int formedOf, Func<NodeId, bool> isReachable)
     {
@@ -23,14 +23,17 @@ public static class MetadataVoters
             .Select(broker => broker.Id)
             .OrderBy(id => id.Value));
         List<NodeId> chosen = [];
+        List<NodeId> irreplaceable = [];
         foreach (NodeId voter in voters)
         {
             bool isForgotten = image.Unregistered.Contains(voter);
             bool leaves = isForgotten || image.Brokers.GetValueOrDefault(voter) is { IsLeaving: true };
             if (leaves && spare.TryDequeue(out NodeId other)) chosen.Add(other);
-            else if (!isForgotten) chosen.Add(voter);
+            else if (!leaves) chosen.Add(voter);
+            else if (!isForgotten) irreplaceable.Add(voter);
         }
 
+        if (chosen.Count == 0) chosen = irreplaceable; // Somebody has to vote, and waits for another to come.
         if (chosen.Count == 0) return voters;
         int live = image.Brokers.Values.Count(broker => broker.IsLive);
         int size = Math.Min(formedOf >= Many ? Many : Few, live % 2 == 0 ? live - 1 : live);

@@ -51,6 +51,11 @@ public sealed record PartitionView
     /// <summary>The nodes that hold a replica.</summary>
     public required IReadOnlyList<NodeId> Replicas { get; init; }
 
+    /// <summary>
+    /// Whether those of <see cref="Replicas"/> are committed, and nobody else has a vote any more. As far as this replica knows.
+    /// </summary>
+    public bool AreReplicasSettled { get; init; }
+
     /// <summary>Whether the replica has lost what it held and is being filled again: it has no vote until then.</summary>
     public bool IsRecovering { get; init; }
 

@@ -120,6 +120,22 @@ public sealed class MembersTests
     }
 
     [Fact]
+    public async Task Brokers_that_are_removed_stop_when_the_metadata_need_them_no_more()
+    {
+        await using NodeCluster cluster = await NodeCluster.FoundAsync(3);
+        await cluster.VotesAsync(1, 2, 3);
+        foreach (int id in new[] { 3, 2 })
+        {
+            DrainBroker remove = new(new NodeId(id), IsDraining: true) { ThenRemove = true };
+            Assert.Equal(KafkaError.None, (await cluster.DoAsync(remove)).Error);
+            await cluster[id].Left.WaitAsync(NodeFixture.Patience);
+            await cluster.KillAsync(id);
+            await cluster.VotesAsync([.. Enumerable.Range(1, id - 1)]); // And they can decide.
+            await NodeFixture.UntilAsync(() => !cluster.Image.Brokers.ContainsKey(new NodeId(id)));
+        }
+    }
+
+    [Fact]
     public async Task Who_votes_on_the_metadata_is_found_in_its_log_at_the_next_start()
     {
         await using NodeCluster cluster = await NodeCluster.FoundAsync(1);

@@ -130,13 +130,13 @@ internal sealed partial class BalancerActor : ReceiveActor, IWithTimers
     private bool IsQuiet => _setup.Node.Time.GetElapsedTime(_brokersChangedAt) >= QuietTime;
 
     /// <summary>
-    /// A broker that is to be removed and holds nothing is told to stop, and unregistered once it has. Says whether something was begun.
+    /// A broker that is to be removed and is needed no more is told to stop, and unregistered once it has. Says whether something was begun.
     /// </summary>
     private bool SeeOff()
     {
         foreach (BrokerImage broker in Image.Brokers.Values.OrderBy(broker => broker.Id.Value))
         {
-            if (!broker.IsLeaving || Image.ReplicaCounts.GetValueOrDefault(broker.Id) > 0) continue;
+            if (!MayLeave(broker)) continue;
             if (broker.Id == _setup.Node.Self)
             {
                 Leave();
@@ -160,9 +160,16 @@ internal sealed partial class BalancerActor : ReceiveActor, IWithTimers
     /// <summary>The node must not be asked to stop for what another one says mistakenly, or said long ago.</summary>
     private void Leave()
     {
-        if (Image.Brokers.TryGetValue(_setup.Node.Self, out BrokerImage? self) && self.IsLeaving
-            && Image.ReplicaCounts.GetValueOrDefault(self.Id) == 0) _setup.Left();
+        if (Image.Brokers.TryGetValue(_setup.Node.Self, out BrokerImage? self) && MayLeave(self)) _setup.Left();
     }
+
+    /// <summary>
+    /// Whether a broker is to be removed, holds nothing, and has no vote on the metadata: without it there might be no controller any more.
+    /// Who votes in its place is chosen as soon as it is to leave.
+    /// </summary>
+    private bool MayLeave(BrokerImage broker) =>
+        broker.IsLeaving && Image.ReplicaCounts.GetValueOrDefault(broker.Id) == 0
+        && _setup.Directory.Find(GroupId.Metadata) is { View: { AreReplicasSettled: true } view } && !view.Replicas.Contains(broker.Id);
 
     private void MoveNext()
     {

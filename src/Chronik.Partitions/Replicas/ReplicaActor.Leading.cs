@@ -149,6 +149,7 @@ internal sealed partial class ReplicaActor
             Epochs = _epochs,
             Config = _config,
             Replicas = _core.Membership.Voters,
+            AreReplicasSettled = _core.IsMembershipCommitted,
             IsRecovering = _core.IsRecovering,
             Isr = _leads ? _inSync : _core.Membership.Voters,
             Failure = _failure,
