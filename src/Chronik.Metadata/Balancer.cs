@@ -101,6 +101,32 @@ public static class Balancer
         return count == 0 ? null : $"{count} partition(s) are under-replicated, such as {first}";
     }
 
+    /// <summary>
+    /// The moves under way that cannot end, because a broker that they add a replica to is gone: it drains and is dead, or has been down for
+    /// longer than <see cref="DownGrace"/>. They should be taken back, so that others can be made.
+    /// </summary>
+    public static IReadOnlyList<(string Topic, int Partition)> Hopeless(MetadataImage image, BalancerInput input)
+    {
+        List<(string Topic, int Partition)> moves = [];
+        foreach (TopicImage topic in image.Topics.Values.OrderBy(topic => topic.Name, StringComparer.Ordinal))
+        {
+            for (int i = 0; i < topic.Partitions.Length; i++)
+            {
+                PartitionImage partition = topic.Partitions[i];
+                if (partition.Adding.Any(node => partition.Target.Contains(node) && IsGone(node))) moves.Add((topic.Name, i));
+            }
+        }
+
+        return moves;
+
+        bool IsGone(NodeId node)
+        {
+            bool isDown = input.Down.TryGetValue(node, out TimeSpan time);
+            return !image.Brokers.TryGetValue(node, out BrokerImage? broker)
+                || (isDown && time >= DownGrace) || (broker.IsDraining && (isDown || !broker.IsLive));
+        }
+    }
+
     /// <summary>Everything that would have to move, to the end.</summary>
     public static BalancerPlan Plan(MetadataImage image, BalancerInput input)
     {

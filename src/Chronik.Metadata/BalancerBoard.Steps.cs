@@ -12,9 +12,6 @@ internal sealed partial class BalancerBoard
         {
             Seat seat = _seats[next];
             if (!IsFree(seat)) continue;
-
-            // Without a majority that is there nobody could agree to the move.
-            if (2 * seat.Replicas.Count(replica => !_brokers[replica].IsDead) <= seat.Replicas.Length) continue;
             foreach (int from in seat.Replicas)
             {
                 Broker broker = _brokers[from];
@@ -100,7 +97,7 @@ internal sealed partial class BalancerBoard
         foreach (Seat seat in _seats)
         {
             Broker leader = _brokers[seat.Replicas[0]];
-            if (seat.IsMoving || !leader.IsDraining) continue;
+            if (seat.IsFixed || !leader.IsDraining) continue;
             Broker? other = seat.Replicas.Select(replica => _brokers[replica]).Where(broker => broker.IsOpen)
                 .OrderBy(broker => broker.Leaders).ThenBy(broker => broker.At).FirstOrDefault();
             if (other is not null) Prefer(seat, other.At, $"broker {leader.Id} drains");
@@ -130,7 +127,7 @@ internal sealed partial class BalancerBoard
     {
         foreach (Seat seat in _seats)
         {
-            if (seat.IsMoving || !_brokers[seat.Replicas[0]].IsOpen) continue;
+            if (seat.IsFixed || !_brokers[seat.Replicas[0]].IsOpen) continue;
             int from = seat.Replicas[0];
             int[] leaders = _topicLeaders[seat.Topic];
             foreach (int to in seat.Replicas)
@@ -172,7 +169,7 @@ internal sealed partial class BalancerBoard
 
     /// <summary>A partition that one broker is preferred for and another could be, of the topic where that helps most.</summary>
     private Seat SeatToHand(int from, int to) => _brokers[from].Seats
-        .Where(seat => !seat.IsMoving && seat.Replicas[0] == from && seat.Holds(to))
+        .Where(seat => !seat.IsFixed && seat.Replicas[0] == from && seat.Holds(to))
         .OrderByDescending(seat => _topicLeaders[seat.Topic][from] - _topicLeaders[seat.Topic][to])
         .ThenBy(seat => seat.Topic).ThenBy(seat => seat.Partition)
         .First();

@@ -50,7 +50,8 @@ internal sealed partial class BalancerBoard
             {
                 PartitionImage partition = topics[topic].Partitions[i];
                 int[] replicas = [.. partition.Target.Select(replica => at[replica])];
-                Seat seat = new(topic, i, replicas, partition.IsMoving);
+                bool hasMajority = 2 * replicas.Count(replica => !_brokers[replica].IsDead) > replicas.Length;
+                Seat seat = new(topic, i, replicas, partition.IsMoving, hasMajority);
                 IsMoving |= seat.IsMoving;
                 _seats.Add(seat);
                 foreach (int broker in replicas) Enter(seat, broker);
@@ -86,7 +87,7 @@ internal sealed partial class BalancerBoard
 
     private ImmutableArray<NodeId> Ids(int[] brokers) => [.. brokers.Select(broker => _brokers[broker].Id)];
 
-    private bool IsFree(Seat seat) => !seat.IsMoving && !(StepsOnce && seat.Reason is not null);
+    private bool IsFree(Seat seat) => !seat.IsFixed && !(StepsOnce && seat.Reason is not null);
 
     /// <summary>Puts one broker in the place of another.</summary>
     private void Replace(Seat seat, int from, int to, string reason)
@@ -128,7 +129,7 @@ internal sealed partial class BalancerBoard
         int leader = seat.Replicas[0];
         _brokers[leader].Leaders += by;
         _topicLeaders[seat.Topic][leader] += by;
-        if (seat.IsMoving) return;
+        if (seat.IsFixed) return;
         foreach (int broker in seat.Replicas)
             if (broker != leader) _canLead[leader][broker] += by;
     }
@@ -172,7 +173,7 @@ internal sealed partial class BalancerBoard
     }
 
     /// <summary>A partition and where it is.</summary>
-    private sealed class Seat(int topic, int partition, int[] replicas, bool isMoving)
+    private sealed class Seat(int topic, int partition, int[] replicas, bool isMoving, bool hasMajority)
     {
         public int Topic { get; } = topic;
 
@@ -183,6 +184,9 @@ internal sealed partial class BalancerBoard
         public int[] Replicas { get; } = replicas;
 
         public bool IsMoving { get; } = isMoving;
+
+        /// <summary>Whether it cannot be touched: it is on its way, or lacks the majority that would have to agree.</summary>
+        public bool IsFixed { get; } = isMoving || !hasMajority;
 
         /// <summary>Why it was touched first; null while it was not.</summary>
         public string? Reason { get; set; }

@@ -122,6 +122,38 @@ public sealed class BalancerTests
     }
 
     [Fact]
+    public void A_move_to_a_broker_that_is_gone_is_taken_back_once()
+    {
+        World world = World.Operable(4);
+        world.Create(World.Assigned("t", [0, 1, 2], [0, 1, 2]));
+        World.Granted(world.Do(new AlterReassignments([new("t", 1, World.Nodes(0, 1, 3))])).Results.Single());
+        Assert.Empty(Balancer.Hopeless(world.Image, Calm));
+        world.Fence(3);
+        Assert.Empty(Balancer.Hopeless(world.Image, Down(TimeSpan.FromSeconds(7)))); // It may be back.
+        Assert.Equal([("t", 1)], Balancer.Hopeless(world.Image, Down(Balancer.DownGrace)));
+        World.Granted(world.Do(new DrainBroker(new NodeId(3), IsDraining: true)).Results.Single());
+        Assert.Equal([("t", 1)], Balancer.Hopeless(world.Image, Calm));
+        World.Granted(world.Do(new AlterReassignments([new("t", 1, null)])).Results.Single());
+        Assert.True(world.Image.Topics["t"].Partitions[1].IsMoving);
+        Assert.Empty(Balancer.Hopeless(world.Image, Calm));
+
+        static BalancerInput Down(TimeSpan time) => new() { Down = new Dictionary<NodeId, TimeSpan> { [new NodeId(3)] = time } };
+    }
+
+    [Fact]
+    public void What_has_no_majority_is_in_no_plan()
+    {
+        World world = World.Operable(5);
+        world.Create(World.Assigned("t", [0, 1, 2], [0, 1, 2], [0, 1, 2], [0, 1, 2]));
+        world.Fence(1);
+        world.Fence(2);
+        World.Granted(world.Do(new DrainBroker(new NodeId(0), IsDraining: true)).Results.Single());
+        BalancerPlan plan = Balancer.Plan(world.Image, Calm);
+        Assert.Empty(plan.Moves);
+        Assert.Equal(4, plan.Stuck.Count);
+    }
+
+    [Fact]
     public void A_restart_of_a_broker_pauses_balancing()
     {
         World world = World.Operable(3);

@@ -175,6 +175,15 @@ internal sealed partial class BalancerActor : ReceiveActor, IWithTimers
     {
         if (_isStopped) return;
         BalancerInput input = Input;
+        IReadOnlyList<(string Topic, int Partition)> hopeless = Balancer.Hopeless(Image, input);
+        if (hopeless.Count > 0)
+        {
+            foreach ((string topic, int partition) in hopeless)
+                _logger.Warning("the move of {0}-{1} is taken back: a broker that it goes to is gone", topic, partition);
+            Submit(new AlterReassignments([.. hopeless.Select(move => new Reassignment(move.Topic, move.Partition, null))], true));
+            return;
+        }
+
         int free = MovesAtOnce - _tracker.Count;
         if (free <= 0) return;
         IReadOnlyList<BalancerMove> next = Balancer.Next(Image, input, Scope(input).Scope, free, LeadersAtOnce);
