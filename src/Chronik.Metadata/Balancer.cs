@@ -102,8 +102,8 @@ public static class Balancer
     }
 
     /// <summary>
-    /// The moves under way that cannot end, because a broker that they add a replica to is gone: it drains and is dead, or has been down for
-    /// longer than <see cref="DownGrace"/>. They should be taken back, so that others can be made.
+    /// The moves under way that cannot end, because a broker that they add a replica to is gone: it drains and is dead, or has been down
+    /// for longer than <see cref="DownGrace"/>. They should be taken back, so that others can be made.
     /// </summary>
     public static IReadOnlyList<(string Topic, int Partition)> Hopeless(MetadataImage image, BalancerInput input)
     {

@@ -14,7 +14,9 @@ public static class MetadataVoters
     /// <param name="voters">The present voters, at least one.</param>
     /// <param name="formedOf">How many nodes formed the cluster.</param>
     /// <param name="isReachable">Whether a broker can be reached at this moment.</param>
-    /// <returns>At least one. Never fewer than before but for those that are forgotten, or leave while nobody can take their place.</returns>
+    /// <returns>
+    /// At least one. Never fewer than before but for those that are forgotten, or leave while nobody can take their place.
+    /// </returns>
     public static ImmutableArray<NodeId> Choose(
         MetadataImage image, ImmutableArray<NodeId> voters, int formedOf, Func<NodeId, bool> isReachable)
     {

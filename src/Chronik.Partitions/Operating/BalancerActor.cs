@@ -130,7 +130,8 @@ internal sealed partial class BalancerActor : ReceiveActor, IWithTimers
     private bool IsQuiet => _setup.Node.Time.GetElapsedTime(_brokersChangedAt) >= QuietTime;
 
     /// <summary>
-    /// A broker that is to be removed and is needed no more is told to stop, and unregistered once it has. Says whether something was begun.
+    /// A broker that is to be removed and is needed no more is told to stop, and unregistered once it has. Says whether something was
+    /// begun.
     /// </summary>
     private bool SeeOff()
     {
