@@ -21,6 +21,12 @@ internal sealed class Tick
     public static readonly Tick Instance = new();
 }
 
+/// <summary>To a replica, from itself: its group, which this node leads, has woken.</summary>
+internal sealed class Woken
+{
+    public static readonly Woken Instance = new();
+}
+
 /// <summary>To a replica, from storage or itself: write a checkpoint, so that the WAL can drop what is covered.</summary>
 internal sealed class WriteCheckpoint
 {

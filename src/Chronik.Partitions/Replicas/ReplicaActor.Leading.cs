@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Akka.Actor;
 using Chronik.Model;
 using Chronik.Raft;
 
@@ -13,6 +14,8 @@ internal sealed partial class ReplicaActor
     private readonly ReplicationLag _lag;
     private readonly long[] _tickTimes = new long[TicksRemembered];
     private long _ticks;
+    private ulong _wokenRead; // The number of the last round after a sleep; those of readers begin far above.
+    private long _wokenAt;
     private Term? _ledTerm; // The term in which this member leads, from its election on.
     private bool _leads; // Whether it has also committed in that term, and so serves.
     private NodeId _lastLeader = NodeId.None;
@@ -31,6 +34,28 @@ internal sealed partial class ReplicaActor
         else _node.Ticker.Wake(_self);
         _lease.Sleep(_core.IsAsleep ? _core.Membership.Voters : default);
         if (_core.IsAsleep) ShowFollowers(); // All of them have everything, and nobody looks until it wakes.
+        else if (_leads) _self.Tell(Woken.Instance, ActorRefs.NoSender);
+    }
+
+    /// <summary>
+    /// The pings between nodes, which gave a sleeping group its lease, do so no longer: a round of contact at once gives it another, so
+    /// that nobody is told for the time of two heartbeats that this node does not lead.
+    /// </summary>
+    private void RenewAfterSleep()
+    {
+        if (!_leads || _core.IsAsleep || _core.Role != RaftRole.Leader) return;
+        _wokenRead++;
+        _wokenAt = _node.Time.GetTimestamp();
+        Step(RaftInput.ReadIndex(_wokenRead));
+    }
+
+    /// <summary>
+    /// A majority has answered since the round began: as with heartbeats, none of them elects anybody for an election timeout from then.
+    /// </summary>
+    private void RenewLease(ReadGrant granted)
+    {
+        if (granted.Id != _wokenRead || _core.Role != RaftRole.Leader || _core.ContactTicks < 0 || !_core.HasQuorumContact) return;
+        _lease.Extend(_wokenAt + _node.Ticker.LeaseTimestamps);
     }
 
     /// <summary>Looks, after every step, at what others are shown of leadership.</summary>

@@ -37,6 +37,7 @@ internal sealed partial class ReplicaActor
     private void AnswerReads()
     {
         foreach (ulong round in _effects.ReadsRefused) _readIndex?.Tell(new ReadIndexDone(round, false), _self);
+        foreach (ReadGrant granted in _effects.ReadsGranted) RenewLease(granted);
         _granted.AddRange(_effects.ReadsGranted);
         for (int i = _granted.Count - 1; i >= 0; i--)
         {

@@ -219,6 +219,9 @@ internal sealed partial class ReplicaActor : UntypedActor
             case LogDamaged damaged:
                 Fail(new StorageException(damaged.Reason) { IsDamage = true });
                 break;
+            case Woken:
+                RenewAfterSleep();
+                break;
             case ConfirmRead read:
                 Confirm(read);
                 break;
