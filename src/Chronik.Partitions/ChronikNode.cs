@@ -409,11 +409,11 @@ public sealed partial class ChronikNode : IBrokerNode
         cluster.Progress,
         cluster.Reach is null,
         Refuse)
-    {
-        Seeds = [.. cluster.Seeds.Select(Address.Parse)],
-        Protocol = registration.Protocol,
-        IsLed = () => Controller.IsSome,
-    };
+        {
+            Seeds = [.. cluster.Seeds.Select(Address.Parse)],
+            Protocol = registration.Protocol,
+            IsLed = () => Controller.IsSome,
+        };
 
     private void Published(MetadataImage image)
     {

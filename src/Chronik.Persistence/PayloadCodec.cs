@@ -53,7 +53,7 @@ internal sealed class PayloadCodec(ActorSystem system)
     {
         BinaryReader reader = new(new MemoryStream(bytes));
         byte version = reader.ReadByte();
-        if (version > Version) 
+        if (version > Version)
             throw new InvalidDataException(
                 $"an event or a snapshot of an actor is of version {version}; this broker reads up to {Version}");
         return reader;

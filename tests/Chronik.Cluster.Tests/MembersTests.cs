@@ -35,7 +35,8 @@ public sealed class MembersTests(ITestOutputHelper output)
         {
             // Topics are being made all the time, on this node too until it has been missed for long enough.
             await AlterAsync(client, await PlanAsync(
-                client, _ => true, replicas => replicas.Contains(3) ? [.. replicas.Union([1, 2, 4]).Where(id => id != 3).Take(3)] : replicas));
+                client, _ => true,
+                replicas => replicas.Contains(3) ? [.. replicas.Union([1, 2, 4]).Where(id => id != 3).Take(3)] : replicas));
             UnregisterBrokerResponse answer = await client.AskAnyAsync(new UnregisterBrokerRequest { BrokerId = 3 }, 0);
             return answer.ErrorCode == 0;
         }, "the dead node is forgotten");

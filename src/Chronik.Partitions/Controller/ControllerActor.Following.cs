@@ -61,7 +61,7 @@ internal sealed partial class ControllerActor
         if (_image.Level <= _setup.Node.Level) return;
         if (!_setup.Registration.Protocol.Includes(_image.Level))
         {
-            string reason = 
+            string reason =
                 $"the cluster is at {FeatureLevel.Name} {_image.Level}, this node speaks {_setup.Registration.Protocol}: "
                 + "it needs a newer version";
             _setup.Refused(reason);

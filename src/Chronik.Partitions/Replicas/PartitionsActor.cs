@@ -298,7 +298,9 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         ? image.Replicas.All(node => node == _node.Self || (image.Adding.Contains(node) && !image.Isr.Contains(node)))
         : assigned.Voters.Count == 1;
 
-    /// <summary>What the metadata say of a partition; null while they are not known. Who is in sync changes without a message to here.</summary>
+    /// <summary>
+    /// What the metadata say of a partition; null while they are not known. Who is in sync changes without a message to here.
+    /// </summary>
     private PartitionImage? ImageOf(GroupId group) => _node.Metadata.Image.Find(group) ?? _images.GetValueOrDefault(group);
 
     /// <summary>The files of a replica go; if it is to live here, it begins anew when they are gone.</summary>

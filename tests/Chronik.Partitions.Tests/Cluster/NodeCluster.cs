@@ -170,7 +170,7 @@ internal sealed class NodeCluster : IAsyncDisposable
             }
 
             bool isRetriable = result is null or
-                { Error: KafkaError.NotLeaderOrFollower or KafkaError.NotEnoughReplicas or KafkaError.NotEnoughReplicasAfterAppend };
+            { Error: KafkaError.NotLeaderOrFollower or KafkaError.NotEnoughReplicas or KafkaError.NotEnoughReplicasAfterAppend };
             Assert.True(isRetriable, $"{result}");
             if (TimeProvider.System.GetElapsedTime(started) > NodeFixture.Patience) throw new TimeoutException($"{result}");
         }
