@@ -93,6 +93,7 @@ public sealed class MembersTests
         await cluster.JoinAsync(1, isWiped: true);
         await cluster.ShowsAsync(1, 2, 3);
         await cluster.VotesAsync(1, 2, 3);
+        await cluster.RecoveredAsync(1);
         await cluster.KillAsync(2);
         await cluster.ProduceDuringAsync(Task.CompletedTask);
         await cluster.ShowsAsync(1, 3);

@@ -184,6 +184,10 @@ internal sealed class NodeCluster : IAsyncDisposable
         for (int i = 0; i < 10; i++) await ProduceAsync();
     }
 
+    /// <summary>Waits until a node has its vote in the partition: that takes a round of contact after it has everything.</summary>
+    public Task RecoveredAsync(int id) =>
+        NodeFixture.UntilAsync(() => this[id].Find(new TopicPartition("t", 0)) is { View.IsRecovering: false });
+
     /// <summary>Waits until the replicas on these nodes show everything that was acknowledged, and nothing else.</summary>
     public async Task ShowsAsync(params int[] ids)
     {
