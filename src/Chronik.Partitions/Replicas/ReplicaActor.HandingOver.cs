@@ -29,6 +29,7 @@ internal sealed partial class ReplicaActor
         if (!_leads) return new TransferAnswer(_spec.Group, to, KafkaError.NotLeaderOrFollower);
         NodeId target = to.IsSome ? to : Successor(avoid);
         if (!target.IsSome || !CanLead(target, out _)) return new TransferAnswer(_spec.Group, to, KafkaError.PreferredLeaderNotAvailable);
+        Propose(); // What was gathered came before this, and is taken before it.
         bool begun = Step(RaftInput.TransferTo(target));
         return new TransferAnswer(_spec.Group, target, begun ? KafkaError.None : KafkaError.NotLeaderOrFollower);
     }
