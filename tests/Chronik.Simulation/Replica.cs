@@ -330,7 +330,7 @@ internal sealed partial class Replica : IWalCompletion
                 _loaded.Add(payload);
             }
 
-            _check.Applies(_node.Id, entry, payload.Span);
+            _check.Applies(_node.Id, Core.Term, entry, payload.Span);
             if (entry.Kind != EntryKind.Batch) continue;
             // A snapshot may have brought it already.
             if (entry.NextOffset > Log.NextOffset) _applying.Add(payload);

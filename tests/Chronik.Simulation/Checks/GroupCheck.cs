@@ -10,6 +10,7 @@ internal sealed class GroupCheck(string name, int nodes)
 {
     private readonly Dictionary<long, int> _leaders = []; // By term.
     private readonly Dictionary<(int Node, long Term), int> _votes = [];
+    private readonly List<long> _committedIn = []; // The term of who applied it first, of each.
     private readonly List<Committed> _committed = []; // Index 1 first: what anybody ever applied.
     private readonly List<long> _offsetOf = []; // By the record's key; -1 while nobody applied it.
     private readonly long[] _applied = new long[nodes];
@@ -64,13 +65,14 @@ internal sealed class GroupCheck(string name, int nodes)
     }
 
     /// <summary>
-    /// A node has just won: its log must hold everything that was committed in earlier terms (Raft paper, 5.4.3, leader completeness).
+    /// A node has just won: its log must hold everything that was committed in earlier terms (Raft paper, 5.4.3, leader completeness). What
+    /// counts is the term in which an entry was committed, not its own: a candidate that was paused may win late, in a term before that.
     /// </summary>
     public void Elected(int node, Term term, LogIndex last, LogIndex first, Func<LogIndex, Term> termAt)
     {
         Leads(node, term);
         int at = _committed.Count;
-        while (at > 0 && _committed[at - 1].Term >= term.Value) at--;
+        while (at > 0 && _committedIn[at - 1] >= term.Value) at--;
         if (at == 0) return;
         LogIndex index = new(at);
         if (index > last) throw Wrong($"node {node} leads in term {term} with entries up to {last}, but {index} is committed");
@@ -112,7 +114,7 @@ internal sealed class GroupCheck(string name, int nodes)
     }
 
     /// <summary>A node applies an entry: the next one of its log, and the same that all others apply there.</summary>
-    public void Applies(int node, in LogEntry entry, ReadOnlySpan<byte> payload)
+    public void Applies(int node, Term term, in LogEntry entry, ReadOnlySpan<byte> payload)
     {
         if (entry.Index.Value != _applied[node] + 1)
             throw Wrong($"node {node} applies entry {entry.Index} after entry {_applied[node]}");
@@ -129,6 +131,7 @@ internal sealed class GroupCheck(string name, int nodes)
             throw Wrong($"entry {entry.Index} of term {seen.Term} follows one of term {_committed[^1].Term}");
         RequireDense(entry, payload);
         _committed.Add(seen);
+        _committedIn.Add(Math.Max(term.Value, _committedIn.LastOrDefault()));
     }
 
     /// <summary>What a node shows its readers: it only ever grows while the node lives.</summary>
