@@ -13,6 +13,7 @@ internal sealed class MetadataState
 {
     private readonly PartitionLog _log;
     private readonly Simulation _sim;
+    private KafkaOffset _next; // The first that is not in the image.
     private MetadataImage _deciding = MetadataImage.Empty;
 
     public MetadataState(PartitionLog log, Simulation sim)
@@ -29,6 +30,7 @@ internal sealed class MetadataState
     public void Rebuild()
     {
         Image = MetadataImage.Empty;
+        _next = _log.LogStartOffset;
         for (KafkaOffset from = _log.LogStartOffset; from < _log.NextOffset;)
         {
             BufferSlice bytes = _log.ReadBatches(from, _log.NextOffset, 64 << 10);
@@ -53,10 +55,15 @@ internal sealed class MetadataState
         }
     }
 
+    /// <summary>
+    /// Applies a batch, unless the log held it already when it was read: a snapshot may have brought it before it was committed here.
+    /// </summary>
     public void Apply(ReadOnlySpan<byte> batch)
     {
-        foreach (RecordView record in new RecordBatchView(batch).Records())
-            Image = Image.Apply(MetadataRecordCodec.Read(record.Value));
+        RecordBatchView view = new(batch);
+        if (view.NextOffset <= _next) return;
+        foreach (RecordView record in view.Records()) Image = Image.Apply(MetadataRecordCodec.Read(record.Value));
+        _next = view.NextOffset;
     }
 
     /// <summary>A leader begins when it has applied everything before its own term.</summary>
