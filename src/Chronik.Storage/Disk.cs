@@ -107,10 +107,10 @@ public interface IDiskFile : IDisposable
     void Truncate(long length);
 
     /// <summary>
-    /// Lets go of what the system keeps of the file in memory, apart from what it has yet to write, so that the next read shows what the
-    /// disk holds. A hint that does not fail.
+    /// Lets go of what the system keeps of a part of the file in memory, apart from what it has yet to write, so that the next read shows
+    /// what the disk holds. A hint that does not fail. Without a length it is the file from there to its end.
     /// </summary>
-    void DropCache();
+    void DropCache(long position = 0, long length = 0);
 
     /// <summary>
     /// Makes what was written survive a power loss. When it fails, nobody knows what survives, however often it is repeated.

@@ -137,9 +137,9 @@ public sealed class FileDisk : IDisk
             if (OperatingSystem.IsLinux()) Posix.StartWriteback(handle, position, length);
         }
 
-        public void DropCache()
+        public void DropCache(long position, long length)
         {
-            if (OperatingSystem.IsLinux()) Posix.DropCache(handle);
+            if (OperatingSystem.IsLinux()) Posix.DropCache(handle, position, length);
         }
 
         public void Truncate(long length) => RandomAccess.SetLength(handle, length);

@@ -74,9 +74,13 @@ public sealed partial class PartitionLog
     /// Appends stamped batches in offset order, the first at <see cref="NextOffset"/>. Readers see them when it returns; the buffers are
     /// not kept. The writer's.
     /// </summary>
+    /// <param name="batches">The batches.</param>
+    /// <param name="areCold">
+    /// Whether nobody is expected to read them soon: then they do not push out of the system's memory what is read.
+    /// </param>
     /// <exception cref="StorageException">The write failed, and storage with it.</exception>
     /// <exception cref="InvariantViolationException">The batches do not continue the log; nothing was appended.</exception>
-    public void Append(ReadOnlySpan<BufferSlice> batches)
+    public void Append(ReadOnlySpan<BufferSlice> batches, bool areCold = false)
     {
         _latch.ThrowIfFailed();
         ObjectDisposedException.ThrowIf(_closed, this);
@@ -87,7 +91,7 @@ public sealed partial class PartitionLog
             {
                 Segment segment = SegmentFor(batches[0]);
                 int count = CountThatFit(segment, batches);
-                AppendTo(segment, batches[..count]);
+                AppendTo(segment, batches[..count], areCold);
                 batches = batches[count..];
             }
         }
@@ -241,7 +245,7 @@ public sealed partial class PartitionLog
         return header.LastOffset - segment.BaseOffset <= int.MaxValue && segment.Bytes + batch.Length <= int.MaxValue;
     }
 
-    private void AppendTo(Segment segment, ReadOnlySpan<BufferSlice> batches)
+    private void AppendTo(Segment segment, ReadOnlySpan<BufferSlice> batches, bool areCold)
     {
         segment.Log.Write(batches, segment.Bytes);
         segment.Dirty = true;
@@ -257,6 +261,7 @@ public sealed partial class PartitionLog
 
         Volatile.Write(ref _next, next);
         int bytes = (int)(position - segment.Bytes);
+        if (areCold) segment.MarkCold(segment.Bytes, position);
         segment.Publish(position);
         _writeback.Appended(segment, bytes);
     }

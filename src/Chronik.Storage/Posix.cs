@@ -60,7 +60,8 @@ internal static unsafe partial class Posix
         _ = NativeSyncFileRange(handle, position, length, StartWrite);
     }
 
-    internal static void DropCache(SafeFileHandle handle) => _ = NativeFadvise(handle, 0, 0, DontNeed);
+    internal static void DropCache(SafeFileHandle handle, long position, long length) =>
+        _ = NativeFadvise(handle, position, length, DontNeed);
 
     internal static SafeFileHandle OpenDirectory(string path)
     {

@@ -10,6 +10,9 @@ namespace Chronik.Storage;
 /// </summary>
 internal sealed class Segment
 {
+    // Of what is cold, looked at again each time: what was still on its way to the disk then is there by now.
+    private const int DropBytes = 8 << 20;
+
     private readonly IDisk _disk;
     private readonly Lock _openLock = new();
     private readonly string _path;
@@ -18,6 +21,8 @@ internal sealed class Segment
     private int _references = 1;
     private long _bytes;
     private long _writtenBackTo;
+    private long _coldFrom;
+    private long _coldTo;
 
     private Segment(IDisk disk, string directory, SegmentInfo info)
     {
@@ -112,16 +117,26 @@ internal sealed class Segment
     public void Publish(long bytes) => Volatile.Write(ref _bytes, bytes);
 
     /// <summary>
-    /// Asks the system to write out what was published since the last time; whole pages only, since the last one will change again. Does
-    /// nothing when the segment is closed. On the maintenance thread.
+    /// Asks the system to write out what was published since the last time; whole pages only, since the last one will change again. What
+    /// is cold of the bytes before, it need not keep in memory. Does nothing when the segment is closed. On the maintenance thread.
     /// </summary>
     public void StartWriteback()
     {
         long end = Bytes & -Environment.SystemPageSize;
         if (end <= _writtenBackTo || !TryAcquire()) return;
         Log.StartWriteback(_writtenBackTo, end - _writtenBackTo);
+        long from = Math.Max(Volatile.Read(ref _coldFrom), _writtenBackTo - DropBytes);
+        long to = Math.Min(Volatile.Read(ref _coldTo), _writtenBackTo);
+        if (from < to) Log.DropCache(from, to - from);
         _writtenBackTo = end;
         Release();
+    }
+
+    /// <summary>Notes that nobody is expected to read soon what is appended in a part of the file. The writer's.</summary>
+    public void MarkCold(long from, long to)
+    {
+        if (from != _coldTo) Volatile.Write(ref _coldFrom, from);
+        Volatile.Write(ref _coldTo, to);
     }
 
     /// <summary>Notes a batch that is about to be published.</summary>

@@ -54,11 +54,14 @@ internal static class Make
         return buffer.Slice(0, bytes.Length);
     }
 
-    public static void AppendTo(PartitionLog log, BufferPool pool, params ReadOnlySpan<byte[]> batches)
+    public static void AppendTo(PartitionLog log, BufferPool pool, params ReadOnlySpan<byte[]> batches) =>
+        AppendTo(log, pool, areCold: false, batches);
+
+    public static void AppendTo(PartitionLog log, BufferPool pool, bool areCold, params ReadOnlySpan<byte[]> batches)
     {
         BufferSlice[] slices = new BufferSlice[batches.Length];
         for (int i = 0; i < slices.Length; i++) slices[i] = Slice(pool, batches[i]);
-        log.Append(slices);
+        log.Append(slices, areCold);
         foreach (BufferSlice slice in slices) slice.Release();
     }
 

@@ -12,6 +12,8 @@ internal sealed class HookedDisk(IDisk disk) : IDisk
 
     public Action<IDiskFile, long, long>? StartingWriteback { get; set; }
 
+    public Action<IDiskFile, long, long>? DroppingCache { get; set; }
+
     public Action<IDiskFile>? Closed { get; set; }
 
     public Action<string>? SyncingDirectory { get; set; }
@@ -80,7 +82,11 @@ internal sealed class HookedDisk(IDisk disk) : IDisk
             file.StartWriteback(position, length);
         }
 
-        public void DropCache() => file.DropCache();
+        public void DropCache(long position, long length)
+        {
+            hooks.DroppingCache?.Invoke(this, position, length);
+            file.DropCache(position, length);
+        }
 
         public void Truncate(long length) => file.Truncate(length);
 

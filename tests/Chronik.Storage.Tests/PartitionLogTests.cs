@@ -79,6 +79,40 @@ public sealed class PartitionLogTests : IDisposable
     }
 
     [Fact]
+    public void What_nobody_will_read_soon_leaves_the_systems_memory_once_it_is_written_out_and_nothing_else_does()
+    {
+        HookedDisk disk = new(new MemoryDisk());
+        long writtenOut = 0;
+        List<(long From, long To)> dropped = [];
+        disk.StartingWriteback = (_, from, bytes) => writtenOut = from;
+        disk.DroppingCache = (_, from, bytes) =>
+        {
+            Assert.InRange(from + bytes, 1, writtenOut); // Up to where the system was asked to write before this time.
+            dropped.Add((from, from + bytes));
+        };
+        using NodeStorage storage = Make.Open(disk, pool: _pool, time: _clock);
+        PartitionLog log = storage.OpenLog(Make.GroupA, LogOptions.Default);
+        long[] ends = new long[3];
+        int offset = 0;
+        for (int part = 0; part < ends.Length; part++)
+        {
+            for (int i = 0; i < 100; i++)
+            {
+                Make.AppendTo(log, _pool, areCold: part == 1, Make.Batch(offset++, 1, valueBytes: 100_000));
+                storage.RunQueued();
+            }
+
+            ends[part] = log.SizeBytes;
+        }
+
+        Assert.All(dropped, part => Assert.InRange(part.From, ends[0], ends[1]));
+        Assert.All(dropped, part => Assert.InRange(part.To, ends[0], ends[1]));
+        Assert.Equal(ends[0], dropped[0].From);
+        Assert.Equal(ends[1], dropped.Max(part => part.To));
+        Assert.All(dropped.Zip(dropped.Skip(1)), pair => Assert.True(pair.Second.From <= pair.First.To)); // No hole.
+    }
+
+    [Fact]
     public void Many_partitions_that_grow_little_are_written_out_too_the_longest_waiting_first()
     {
         HookedDisk disk = new(new MemoryDisk());

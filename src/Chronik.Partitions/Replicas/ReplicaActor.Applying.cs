@@ -81,9 +81,9 @@ internal sealed partial class ReplicaActor
         if (producer.IsIdempotent) producers.Apply(producer, batch.BaseOffset, batch.NextOffset);
     }
 
-    private void AppendToLog()
+    private void AppendToLog(bool isFarBehind = false)
     {
-        if (_applying.Count > 0) _log.Append(CollectionsMarshal.AsSpan(_applying));
+        if (_applying.Count > 0) _log.Append(CollectionsMarshal.AsSpan(_applying), isFarBehind);
         _applying.Clear();
         foreach (BufferSlice payload in _readBack) payload.Release();
         _readBack.Clear();

@@ -201,7 +201,7 @@ internal sealed partial class ReplicaActor
         if (startsAnewAt is { } start) _log.StartAnewAt(start);
         foreach (BufferSlice batch in batches) Observe(batch);
         _applying.AddRange(batches);
-        AppendToLog();
+        AppendToLog(isFarBehind: true);
         CountProducers();
         _partition.Publish(View());
         return true;

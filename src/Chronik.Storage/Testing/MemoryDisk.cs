@@ -295,7 +295,7 @@ public sealed class MemoryDisk : IDisk
             lock (disk._lock) ObjectDisposedException.ThrowIf(_closed, this);
         }
 
-        public void DropCache()
+        public void DropCache(long position, long length)
         {
             lock (disk._lock) file.DropCache();
         }
