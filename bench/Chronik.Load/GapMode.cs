@@ -6,7 +6,8 @@ namespace Chronik.Load;
 
 /// <summary>
 /// Appends one record after the other to each partition, a thread each, while a command does something to the cluster: the longest time
-/// without a successful append, of the partitions that the leader of partition 0 led then, and of the others.
+/// without a successful append, of the partitions that the leader of partition 0 led then, and of the others. It counts from a partition's
+/// first append on, or from the start where there is none.
 /// </summary>
 internal static class GapMode
 {
@@ -32,6 +33,7 @@ internal static class GapMode
         var threads = writers.ConvertAll(writer => new Thread(writer.Run));
         threads.ForEach(thread => thread.Start());
         Thread.Sleep(options.Duration / 3);
+        var commandAt = Stopwatch.GetTimestamp();
         if (options.Command.Length > 0)
         {
             var command = options.Command.Replace("{leader}", victim.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
@@ -43,6 +45,11 @@ internal static class GapMode
         var led = writers.Where(writer => before[writer.Partition] == victim).Select(writer => writer.LongestMs).Order().ToList();
         var others = writers.Where(writer => before[writer.Partition] != victim).Select(writer => writer.LongestMs).Order().ToList();
         var all = led.Concat(others).Order().ToList();
+        double AfterCommand(IEnumerable<Writer> some) =>
+            some.MaxBy(writer => writer.LongestMs) is { } longest
+                ? (double)(longest.LongestUntil - commandAt) / Stopwatch.Frequency
+                : 0;
+
         return new Report
         {
             ["mode"] = "gap",
@@ -56,6 +63,7 @@ internal static class GapMode
             ["other_partitions"] = others.Count,
             ["other_median_ms"] = others.Count == 0 ? 0 : Math.Round(others[others.Count / 2], 1),
             ["other_ms"] = others.Count == 0 ? 0 : Math.Round(others[^1], 1),
+            ["other_after_command_s"] = Math.Round(AfterCommand(writers.Where(writer => before[writer.Partition] != victim)), 2),
             ["appends"] = writers.Sum(writer => writer.Appends),
         };
     }
@@ -120,6 +128,9 @@ internal static class GapMode
 
         public double LongestMs { get; private set; }
 
+        /// <summary>When the longest time without an append ended, as <see cref="Stopwatch"/> counts.</summary>
+        public long LongestUntil { get; private set; }
+
         public long Appends { get; private set; }
 
         /// <summary>How many answers sent the client elsewhere, or told it to try again.</summary>
@@ -158,9 +169,8 @@ internal static class GapMode
                         }
 
                         var now = Stopwatch.GetTimestamp();
-                        LongestMs = Math.Max(LongestMs, Stopwatch.GetElapsedTime(last, now).TotalMilliseconds);
+                        if (Appends++ > 0) Count(last, now);
                         last = now;
-                        Appends++;
                         Thread.Sleep(IntervalMs);
                     }
                 }
@@ -172,7 +182,15 @@ internal static class GapMode
                 leaders.Ask();
             }
 
-            LongestMs = Math.Max(LongestMs, Stopwatch.GetElapsedTime(last, end).TotalMilliseconds);
+            Count(last, end);
+        }
+
+        private void Count(long from, long to)
+        {
+            var ms = Stopwatch.GetElapsedTime(from, to).TotalMilliseconds;
+            if (ms <= LongestMs) return;
+            LongestMs = ms;
+            LongestUntil = to;
         }
 
         private static short ErrorOf(ReadOnlySpan<byte> body)
