@@ -194,7 +194,8 @@ public sealed record Reassignment(string Topic, int Partition, IReadOnlyList<Nod
 
 /// <summary>
 /// From a partition's leader: its group has the members that the move was to bring, and that is committed. Answered by one
-/// <see cref="ItemResult"/>; refused with INVALID_REQUEST when another move is under way by now.
+/// <see cref="ItemResult"/>; refused with INVALID_REQUEST when another move is under way by now, and with FENCED_LEADER_EPOCH when a later
+/// leader has spoken. The present leader repeats its report until it sees the end in the metadata, so a refusal costs nothing.
 /// </summary>
 /// <param name="Topic">The topic.</param>
 /// <param name="Partition">The partition's number.</param>
@@ -202,6 +203,12 @@ public sealed record Reassignment(string Topic, int Partition, IReadOnlyList<Nod
 /// <param name="Voters">The nodes that the group has now, in any order.</param>
 public sealed record CompleteReassignment(TopicId Topic, int Partition, LeaderEpoch Epoch, IReadOnlyList<NodeId> Voters) : MetadataCommand
 {
+    /// <summary>
+    /// The move that is meant (<see cref="PartitionImage.Move"/>); null from a node of a version that did not say so, which is taken by its
+    /// voters alone.
+    /// </summary>
+    public KafkaOffset? Move { get; init; }
+
     /// <inheritdoc/>
     public override int Since => FeatureLevel.Operable;
 }

@@ -6,11 +6,16 @@ namespace Chronik.Metadata;
 /// <content>How a record changes the image.</content>
 public sealed partial class MetadataImage
 {
+    /// <summary>The image after one more record that is not in the log, or not yet.</summary>
+    public MetadataImage Apply(MetadataRecord record) => Apply(record, KafkaOffset.Unknown);
+
     /// <summary>
     /// The image after one more record of the metadata log. Records were checked when they were decided, so one that does not fit is a
     /// damaged log: <see cref="InvariantViolationException"/>.
     /// </summary>
-    public MetadataImage Apply(MetadataRecord record) => record switch
+    /// <param name="record">The record.</param>
+    /// <param name="at">Its offset in the log, which names what it begins (<see cref="PartitionImage.Move"/>).</param>
+    public MetadataImage Apply(MetadataRecord record, KafkaOffset at) => record switch
     {
         ClusterFormed formed => new MetadataImage(this) { ClusterId = formed.ClusterId },
         LevelChanged changed => ChangeLevel(changed),
@@ -37,7 +42,7 @@ public sealed partial class MetadataImage
             Brokers = Brokers.Remove(unregistered.Id),
             Unregistered = Unregistered.Add(unregistered.Id),
         },
-        ReassignmentChanged changed => ChangeReplicas(changed),
+        ReassignmentChanged changed => ChangeReplicas(changed, at),
         BrokerLivenessChanged changed => ChangeLiveness(changed),
         BrokerDrainingChanged changed => ChangeDraining(changed),
         MetadataRestated => new MetadataImage { Version = Version + 1 },
@@ -108,7 +113,7 @@ public sealed partial class MetadataImage
         return With(topic with { Partitions = topic.Partitions.SetItem(changed.Partition, partition) });
     }
 
-    private MetadataImage ChangeReplicas(ReassignmentChanged changed)
+    private MetadataImage ChangeReplicas(ReassignmentChanged changed, KafkaOffset at)
     {
         TopicImage topic = TopicOf(changed.Id);
         Invariant.Require((uint)changed.Partition < (uint)topic.Partitions.Length && changed.Replicas.Length > 0);
@@ -121,6 +126,7 @@ public sealed partial class MetadataImage
             Adding = changed.Adding,
             Removing = changed.Removing,
             Isr = inSync.IsEmpty ? changed.Replicas : inSync,
+            Move = changed.Adding.IsEmpty && changed.Removing.IsEmpty ? KafkaOffset.Unknown : at,
         };
         MetadataImage without = new(this) { ReplicaCounts = Count([before], -1), PreferredCounts = CountPreferred([before], -1) };
         return new MetadataImage(With(topic with { Partitions = topic.Partitions.SetItem(changed.Partition, after) }))

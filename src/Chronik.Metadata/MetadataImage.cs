@@ -52,6 +52,12 @@ public sealed record PartitionImage(ImmutableArray<NodeId> Replicas, ImmutableAr
     /// </summary>
     public ImmutableArray<NodeId> Removing { get; init; } = [];
 
+    /// <summary>
+    /// The move that is under way, by the offset of the record that began it or last restated it: the same on every node, and never that of
+    /// another move. Unknown when none is under way.
+    /// </summary>
+    public KafkaOffset Move { get; init; } = KafkaOffset.Unknown;
+
     /// <summary>Whether it is being moved.</summary>
     public bool IsMoving => !Adding.IsEmpty || !Removing.IsEmpty;
 

@@ -133,6 +133,19 @@ public static partial class MetadataMachine
             return new ItemResult(KafkaError.UnknownTopicOrPartition, $"No partition is {complete.Topic}-{complete.Partition}.");
         PartitionImage now = topic.Partitions[complete.Partition];
         if (!now.IsMoving) return new ItemResult(KafkaError.None, null); // It was said before.
+        if (complete.Epoch.Value < now.IsrEpoch.Value)
+        {
+            string message = $"{topic.Name}-{complete.Partition}: epoch {complete.Epoch} is over, {now.IsrEpoch} has begun.";
+            return new ItemResult(KafkaError.FencedLeaderEpoch, message);
+        }
+
+        // A report may be late, and the partition on its way to the same nodes once more: they are not its voters yet.
+        if (complete.Move is { } move && move != now.Move)
+        {
+            string message = $"{topic.Name}-{complete.Partition}: the move {move} is over, {now.Move} has begun.";
+            return new ItemResult(KafkaError.InvalidRequest, message);
+        }
+
         ImmutableArray<NodeId> target = now.Target;
         if (target.Length != complete.Voters.Count || !target.All(complete.Voters.Contains))
         {

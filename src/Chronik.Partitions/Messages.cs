@@ -63,13 +63,17 @@ internal sealed class DescribeProducers
 /// <param name="MayReplace">
 /// Whether other nodes than now may become voters. Otherwise the wish is about their order alone, and one that names others is out of date.
 /// </param>
-internal sealed record MembersWanted(ImmutableArray<NodeId> Voters, ImmutableArray<NodeId> Learners, bool MayReplace);
+internal sealed record MembersWanted(ImmutableArray<NodeId> Voters, ImmutableArray<NodeId> Learners, bool MayReplace)
+{
+    /// <summary>The move that they are wanted for (<see cref="PartitionImage.Move"/>), if any.</summary>
+    public KafkaOffset Move { get; init; } = KafkaOffset.Unknown;
+}
 
 /// <summary>
 /// Published on the event stream by a replica that leads, again and again until it is wished otherwise: its group has the voters that were
-/// wanted, and that is committed.
+/// wanted for a move, and that is committed.
 /// </summary>
-internal sealed record MembersReached(GroupId Group, LeaderEpoch Epoch, ImmutableArray<NodeId> Voters);
+internal sealed record MembersReached(GroupId Group, LeaderEpoch Epoch, KafkaOffset Move, ImmutableArray<NodeId> Voters);
 
 /// <summary>
 /// To a replica: hand leadership to a voter, or to whichever is best (none). Answered with a TransferAnswer that says whether it has begun;

@@ -80,6 +80,52 @@ public sealed class ReassignmentTests
     }
 
     [Fact]
+    public void A_late_report_does_not_end_a_newer_move_to_the_same_nodes()
+    {
+        Granted(Move(3, 1, 2));
+        KafkaOffset first = Partition.Move;
+        Granted(Complete(first, epoch: 1, [3, 1, 2]));
+        Assert.Equal(KafkaOffset.Unknown, Partition.Move);
+        Granted(Move(0, 1, 2));
+        Granted(Complete(Partition.Move, epoch: 1, [0, 1, 2]));
+        Granted(Move(3, 1, 2));
+        Refused(Complete(first, epoch: 1, [3, 1, 2]), KafkaError.InvalidRequest, $"the move {first} is over");
+        Shows([3, 1, 2, 0], adding: [3], removing: [0]);
+        Granted(Complete(Partition.Move, epoch: 1, [3, 1, 2]));
+        Shows([3, 1, 2], adding: [], removing: []);
+    }
+
+    [Fact]
+    public void A_report_of_a_leader_that_another_one_has_followed_ends_no_move()
+    {
+        Granted(Move(3, 1, 2));
+        TopicId id = _world.Image.Topics["t"].Id;
+        Granted(_world.Do(new ChangeIsr(new NodeId(1), [new(id, 0, new LeaderEpoch(7), Nodes(1, 2))])).Results.Single());
+        Refused(Complete(Partition.Move, epoch: 6, [3, 1, 2]), KafkaError.FencedLeaderEpoch, "6", "7");
+        Shows([3, 1, 2, 0], adding: [3], removing: [0]);
+        Granted(Complete(Partition.Move, epoch: 7, [3, 1, 2]));
+        Shows([3, 1, 2], adding: [], removing: []);
+    }
+
+    [Fact]
+    public void Who_reads_a_log_from_where_it_was_restated_knows_a_move_by_the_same_name()
+    {
+        Granted(Move(3, 1, 2));
+        MetadataImage late = MetadataImage.Empty;
+        MetadataImage all = _world.Image;
+        long at = 100;
+        foreach (MetadataRecord record in _world.Image.ToRecords())
+        {
+            late = late.Apply(record, new KafkaOffset(at));
+            all = all.Apply(record, new KafkaOffset(at++));
+        }
+
+        KafkaOffset move = late.Topics["t"].Partitions[0].Move;
+        Assert.True(move > Partition.Move);
+        Assert.Equal(move, all.Topics["t"].Partitions[0].Move);
+    }
+
+    [Fact]
     public void Who_asks_for_what_cannot_be_is_told_why()
     {
         Refused(Move("u", 0, [1]), KafkaError.UnknownTopicOrPartition, "u");
@@ -210,6 +256,12 @@ public sealed class ReassignmentTests
 
     private ItemResult Complete(params int[] voters) =>
         _world.Do(new CompleteReassignment(_world.Image.Topics["t"].Id, 0, new LeaderEpoch(1), Nodes(voters))).Results.Single();
+
+    private ItemResult Complete(KafkaOffset move, int epoch, int[] voters)
+    {
+        CompleteReassignment complete = new(_world.Image.Topics["t"].Id, 0, new LeaderEpoch(epoch), Nodes(voters)) { Move = move };
+        return _world.Do(complete).Results.Single();
+    }
 
     private ItemResult Unregister(int id) => _world.Do(new UnregisterBroker(new NodeId(id))).Results.Single();
 

@@ -37,7 +37,7 @@ internal sealed class World
         Decision decision = MetadataMachine.Decide(Image, command, Context);
         foreach (MetadataRecord record in decision.Records)
         {
-            Image = Image.Apply(record);
+            Image = Image.Apply(record, new KafkaOffset(Log.Count));
             Log.Add(record);
         }
 

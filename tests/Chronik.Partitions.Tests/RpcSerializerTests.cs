@@ -124,6 +124,19 @@ public sealed class RpcSerializerTests : IAsyncDisposable
         }
     }
 
+    [Fact]
+    public void A_node_of_an_older_version_need_not_say_which_move_is_complete()
+    {
+        RpcSerializer serializer = new((ExtendedActorSystem)_system);
+        CompleteReassignment complete = new(Topic, 3, new LeaderEpoch(4), [new NodeId(2)]) { Move = new KafkaOffset(17) };
+        Assert.Equal(complete.Move, Read(complete).Move);
+        Assert.Null(Read(complete with { Move = null }).Move);
+
+        CompleteReassignment Read(CompleteReassignment command) =>
+            (CompleteReassignment)((Submit)serializer.FromBinary(
+                serializer.ToBinary(new Submit(command, TimeSpan.FromSeconds(3))), "submit-1")).Command;
+    }
+
     private static MetadataCommand[] Commands() =>
     [
         new FormCluster("c"),
@@ -148,5 +161,6 @@ public sealed class RpcSerializerTests : IAsyncDisposable
         new ChangeLiveness(new NodeId(1), false),
         new ChangeLevel(2, ValidateOnly: true),
         new DrainBroker(new NodeId(1), true) { ThenRemove = true },
+        new CompleteReassignment(Topic, 3, new LeaderEpoch(4), [new NodeId(2), new NodeId(1)]) { Move = new KafkaOffset(17) },
     ];
 }

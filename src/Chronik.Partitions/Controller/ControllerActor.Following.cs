@@ -18,7 +18,7 @@ internal sealed partial class ControllerActor
         MetadataSaysIsr? saysIsr;
         foreach ((KafkaOffset offset, MetadataRecord record) in records)
         {
-            _image = _image.Apply(record);
+            _image = _image.Apply(record, offset);
             if (record is MetadataRestated) restatedAt = offset;
         }
 

@@ -46,7 +46,10 @@ internal sealed partial class ControllerActor
     private void Complete(MembersReached reached)
     {
         if (!_completing.Add(reached.Group)) return;
-        CompleteReassignment complete = new(reached.Group.Topic, reached.Group.Partition, reached.Epoch, reached.Voters);
+        CompleteReassignment complete = new(reached.Group.Topic, reached.Group.Partition, reached.Epoch, reached.Voters)
+        {
+            Move = reached.Move,
+        };
         _router.SubmitAsync(complete, CompleteTimeout).ContinueWith(
             ended => _self.Tell(new Completed(reached.Group, ended.Exception?.InnerException?.Message), ActorRefs.NoSender),
             TaskScheduler.Default);

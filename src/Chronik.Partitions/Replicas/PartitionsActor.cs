@@ -169,7 +169,7 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         Persist(there, _ => SnapshotNowAndThen());
     }
 
-    private static MembersWanted WantedBy(PartitionImage image) => new(image.Target, [], image.IsMoving);
+    private static MembersWanted WantedBy(PartitionImage image) => new(image.Target, [], image.IsMoving) { Move = image.Move };
 
     /// <summary>The metadata is loaded and says what must be here. Whatever else is here belongs to topics that were deleted.</summary>
     private void Reconcile(ReplicasAre truth)

@@ -30,8 +30,8 @@ internal sealed partial class ReplicaActor : IWithTimers
 
     private void Want(MembersWanted wanted)
     {
-        if (_wanted is not null && _wanted.MayReplace == wanted.MayReplace && _wanted.Voters.SequenceEqual(wanted.Voters)
-            && _wanted.Learners.SequenceEqual(wanted.Learners)) return;
+        if (_wanted is not null && _wanted.MayReplace == wanted.MayReplace && _wanted.Move == wanted.Move
+            && _wanted.Voters.SequenceEqual(wanted.Voters) && _wanted.Learners.SequenceEqual(wanted.Learners)) return;
         _wanted = wanted;
         BeginDriving();
     }
@@ -76,7 +76,7 @@ internal sealed partial class ReplicaActor : IWithTimers
         else if (isThere)
         {
             _isSettled = !wanted.MayReplace || _spec.Group == GroupId.Metadata;
-            if (!_isSettled) Report(target);
+            if (!_isSettled) Report(wanted.Move, target);
         }
     }
 
@@ -117,12 +117,12 @@ internal sealed partial class ReplicaActor : IWithTimers
     }
 
     /// <summary>Said once a second until somebody has heard it: then something else is wanted.</summary>
-    private void Report(Membership reached)
+    private void Report(KafkaOffset move, Membership reached)
     {
         long time = _node.Time.GetTimestamp();
         if (_reportedAt != 0 && _node.Time.GetElapsedTime(_reportedAt, time) < ReportInterval) return;
         _reportedAt = time;
-        Context.System.EventStream.Publish(new MembersReached(_spec.Group, _core.Term.ToLeaderEpoch(), reached.Voters));
+        Context.System.EventStream.Publish(new MembersReached(_spec.Group, _core.Term.ToLeaderEpoch(), move, reached.Voters));
     }
 
     /// <summary>To itself: do what can be done of what is wanted.</summary>
