@@ -91,29 +91,25 @@ internal sealed class InSyncReplicas(NodeId self, TimeProvider time, TimeSpan ma
             return;
         }
 
-        if (match.IsLost)
+        if (!match.IsLost && HadAllAt(match.Match, follower, at, end) is { } caughtUpAt) // A lost one does not follow, whatever it held.
         {
-            // Whatever it held, it does not follow.
-        }
-        else if (match.Match >= end)
-        {
-            follower.CaughtUpAt = at;
-            follower.Mark(at, end);
-        }
-        else if (_lookedAt != Never && match.Match >= _lookedEnd)
-        {
-            // The log grows all the time: who holds what was its end a while ago had caught up then.
-            follower.CaughtUpAt = Math.Max(follower.CaughtUpAt, _lookedAt);
-            follower.Mark(at, end);
-        }
-        else if (match.Match >= follower.MarkedEnd)
-        {
-            follower.CaughtUpAt = Math.Max(follower.CaughtUpAt, follower.MarkedAt);
+            follower.CaughtUpAt = Math.Max(follower.CaughtUpAt, caughtUpAt);
             follower.Mark(at, end);
         }
 
         follower.IsInSync = follower.CaughtUpAt != Never
             && (follower.IsInSync ? time.GetElapsedTime(follower.CaughtUpAt, at) <= maxLag : follower.CaughtUpAt >= _lookedAt);
+    }
+
+    /// <summary>
+    /// The latest moment at which a follower is known to hold all that the log had then. The log grows all the time: who holds what was its
+    /// end a while ago had caught up then.
+    /// </summary>
+    private long? HadAllAt(LogIndex match, Follower follower, long at, LogIndex end)
+    {
+        if (match >= end) return at;
+        if (_lookedAt != Never && match >= _lookedEnd) return _lookedAt;
+        return match >= follower.MarkedEnd ? follower.MarkedAt : null;
     }
 
     private sealed class Follower
