@@ -90,6 +90,9 @@ internal sealed class ClusterNode : IAsyncDisposable
         return Find(replica.Group)!;
     }
 
+    /// <summary>From now on no time passes for its groups.</summary>
+    public void StopTicking() => _ticker.Dispose();
+
     /// <summary>Tells /partitions something.</summary>
     public void Tell(object message) => _partitions.Tell(message, ActorRefs.NoSender);
 

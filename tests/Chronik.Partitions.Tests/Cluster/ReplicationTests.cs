@@ -205,6 +205,27 @@ public sealed class ReplicationTests
     }
 
     [Fact]
+    public async Task A_leader_that_wakes_shows_itself_as_one_before_the_next_heartbeat()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await cluster.ProduceAsync("a");
+        Partition leader = await cluster.LeaderAsync();
+        await NodeFixture.UntilAsync(() => cluster.Nodes.All(node => node.AwakeGroups == 0));
+
+        // What the last heartbeats before the sleep allowed is over, and there will be no others.
+        foreach (ClusterNode node in cluster.Nodes) node.StopTicking();
+        long asleep = TimeProvider.System.GetTimestamp();
+        await NodeFixture.UntilAsync(() => TimeProvider.System.GetElapsedTime(asleep) > TimeSpan.FromSeconds(1));
+        await NodeFixture.UntilAsync(() => leader.View.IsLeader);
+        LeaderEpoch epoch = leader.View.Epoch;
+
+        Assert.Equal(KafkaError.None, (await cluster.AppendAsync(leader, ReplicaCluster.Batch("b").Build())).Error);
+        await NodeFixture.UntilAsync(() => leader.View.IsLeader);
+        Assert.Equal(epoch, leader.View.Epoch);
+        Assert.True(cluster[cluster.NodeOf(leader)].AwakeGroups > 0); // It is not the sleep that allows it.
+    }
+
+    [Fact]
     public async Task Leadership_can_be_handed_over_without_losing_anything()
     {
         await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
