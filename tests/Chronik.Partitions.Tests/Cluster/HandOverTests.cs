@@ -4,6 +4,7 @@ using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Controller;
 using Chronik.Partitions.Leaderships;
+using Chronik.Partitions.Replicas;
 using Chronik.Partitions.Watching;
 using Xunit;
 
@@ -219,6 +220,29 @@ public sealed class HandOverTests
 
         await world.MoveAsync(One, Two);
         await NodeFixture.UntilAsync(() => world.Leads(One, cluster.Group));
+    }
+
+    [Fact]
+    public async Task A_preferred_replica_is_given_its_partition_though_its_node_is_behind_in_another()
+    {
+        ClusterOptions hasty = new() { Limits = new PartitionLimits { ReplicaLagMax = TimeSpan.FromSeconds(1) } };
+        await using World world = await World.StartAsync(Quick, options: hasty);
+        ReplicaCluster cluster = world.Cluster;
+        await cluster.ProduceAsync("a");
+        NodeId leads = cluster.NodeOf(await cluster.LeaderAsync());
+        GroupId other = await cluster.AddPartitionAsync(1, leads);
+        await world.LedAsync([other]);
+        leads = cluster.Ids.First(id => world.Leads(id, other));
+        if (!world.Leads(leads, cluster.Group)) await world.MoveAsync(cluster.NodeOf(await cluster.LeaderAsync()), leads);
+        NodeId preferred = cluster.Ids.First(id => id != leads);
+        cluster[preferred].Tell(new UnassignReplicas([cluster.Group], AreElsewhere: true));
+        await NodeFixture.UntilAsync(() => cluster[preferred].Find(cluster.Group) is null);
+        await cluster.ProduceAsync("b");
+        await NodeFixture.UntilAsync(() => !cluster.At(leads).Published.Isr.Contains(preferred));
+
+        world.Publish(2, _ => preferred);
+        await NodeFixture.UntilAsync(() => world.Leads(preferred, other));
+        Assert.True(world.Leads(leads, cluster.Group));
     }
 
     [Fact]
