@@ -47,6 +47,21 @@ public sealed class SnapshotTransfersTests
     }
 
     [Fact]
+    public void Room_that_the_transfers_under_way_will_take_is_not_promised_once_more()
+    {
+        using SnapshotTransfers transfers = new(new PartitionLimits(), _time);
+        SnapshotProgress first = transfers.Receive(Name, new NodeId(2));
+        SnapshotProgress second = transfers.Receive(Name, new NodeId(3));
+        transfers.Send(Name, new NodeId(3), () => { }).Lacks(5_000); // Takes no room here.
+        first.Lacks(1_000);
+        first.Advance(300);
+        Assert.Equal((0, 700), (transfers.PromisedBeside(first), transfers.PromisedBeside(second)));
+        second.Lacks(50);
+        first.Dispose();
+        Assert.Equal((50, 0), (transfers.PromisedBeside(first), transfers.PromisedBeside(second)));
+    }
+
+    [Fact]
     public void What_is_sent_is_measured()
     {
         using SnapshotTransfers transfers = new(new PartitionLimits { SnapshotsAtOnce = 1 }, _time);

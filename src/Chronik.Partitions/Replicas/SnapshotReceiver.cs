@@ -131,8 +131,13 @@ internal sealed class SnapshotReceiver : UntypedActor, IWithTimers
         if (manifest.ClusterId != cluster)
             throw new InvalidDataException($"it is one of cluster {manifest.ClusterId}, this node belongs to {cluster}");
         long free = _source.Node.Storage.FreeBytes;
-        if (free >= 0 && manifest.Bytes > free)
-            throw new InvalidDataException($"it has {manifest.Bytes} bytes, and the disk has room for {free}");
+        long promised = _source.Node.Snapshots.PromisedBeside(_progress!);
+        if (free >= 0 && manifest.Bytes > free - promised)
+        {
+            string others = promised > 0 ? $", {promised} of which others take that are on their way" : "";
+            throw new InvalidDataException($"it has {manifest.Bytes} bytes, and the disk has room for {free}{others}");
+        }
+
         if (manifest.From > _end) return; // For a place that was never asked for.
         _streamAt = manifest.From;
         _checksum = 0;

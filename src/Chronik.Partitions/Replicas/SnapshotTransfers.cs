@@ -72,12 +72,21 @@ internal sealed class SnapshotTransfers : IDisposable
         return progress;
     }
 
-    /// <summary>A transfer from another node begins, which has waited for its turn there.</summary>
+    /// <summary>
+    /// A transfer from another node begins, which has waited for its turn there. How many run at once needs no bound of its own: each peer
+    /// sends no more than its own share at once, and of each only a window is here that is not on the disk yet.
+    /// </summary>
     public SnapshotProgress Receive(TopicPartition partition, NodeId from)
     {
         SnapshotProgress progress = new(this, partition, from, null);
         lock (_lock) _all.Add(progress);
         return progress;
+    }
+
+    /// <summary>What the other transfers to this node will still bring: so much of the disk is promised already.</summary>
+    public long PromisedBeside(SnapshotProgress progress)
+    {
+        lock (_lock) return _all.Where(other => other != progress && !other.IsSending).Sum(other => other.BytesLeft);
     }
 
     internal void Moved(SnapshotProgress progress, long bytes)
@@ -149,6 +158,9 @@ internal sealed class SnapshotProgress : IDisposable
     public Action? Turn { get; }
 
     public bool IsSending => Turn is not null;
+
+    /// <summary>Bytes that are still to come, as far as known.</summary>
+    public long BytesLeft => Math.Max(0, Volatile.Read(ref _total) - Volatile.Read(ref _done));
 
     public bool IsWaiting => Volatile.Read(ref _beganAt) == 0;
 
