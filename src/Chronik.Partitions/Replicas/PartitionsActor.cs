@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
@@ -58,6 +59,8 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     private readonly HashSet<GroupId> _dropping = []; // Their files are being deleted.
     private readonly Dictionary<GroupId, PartitionImage> _images = []; // What the metadata say of partitions that were moved.
     private readonly HashSet<GroupId> _damaged = [];
+    private readonly Dictionary<GroupId, ReplicaDamaged?> _undecided = []; // Damaged, or not started, before it was known who has the rest.
+    private bool _isReconciled; // Whether the metadata have said what lives here.
 
     public PartitionsActor(NodeContext node, PartitionDirectory directory)
     {
@@ -183,6 +186,8 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         Unassign([.. _assigned.Keys.Where(group => !wanted.Contains(group))], areElsewhere: true);
         Assign(truth.Replicas);
         foreach ((GroupId group, PartitionImage image) in truth.Partitions) Follow(group, image);
+        _isReconciled = true;
+        DecideOnDamaged();
         foreach (GroupId orphan in orphans)
         {
             _logger.Info("{0} belongs to no topic: its files are deleted", orphan);
@@ -203,7 +208,8 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         bool isLost = assigned.IsLostBy(_node.Self, _node.Peers.Directory);
         if (isLost && IsOnlyReplica(assigned))
         {
-            _logger.Error("{0} was on a disk that this node has no longer, and has no other replica: it serves nothing", assigned.Name);
+            if (IsYetUnknown(assigned.Group)) _undecided[assigned.Group] = null;
+            else _logger.Error("{0} was on a disk that this node has no longer, and is the only replica: it serves nothing", assigned.Name);
             _directory.AddFailed(assigned.Group);
             Context.System.EventStream.Publish(new ReplicaEnded(assigned.Group));
             return;
@@ -269,14 +275,26 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     private void Replace(ReplicaDamaged damaged)
     {
         if (!_assigned.TryGetValue(damaged.Group, out ReplicaAssigned? assigned)) return;
-        if (IsAlone(assigned))
+        if (IsYetUnknown(damaged.Group))
+        {
+            // The list of replicas says who held it once. They may have been relieved of it meanwhile, and this be the only copy.
+            string what = "whether others have all of it is known once the metadata are";
+            _logger.Warning("{0} is damaged ({1}): {2}", assigned.Name, damaged.Reason, what);
+            _undecided[damaged.Group] = damaged;
+            return;
+        }
+
+        if (IsAlone(assigned, damaged.Voters))
         {
             _logger.Error("{0} is damaged ({1}), and no other replica has all of it: its files are kept", assigned.Name, damaged.Reason);
             return;
         }
 
         _logger.Warning("{0} is damaged ({1}): it is dropped, and filled again from its other replicas", assigned.Name, damaged.Reason);
-        ReplicaAssigned lost = assigned.LostBy(_node.Self);
+        // Who belongs to the metadata's group no list says: it is told by whoever leads it.
+        ReplicaAssigned lost = damaged.Group == GroupId.Metadata
+            ? ReplicaAssigned.Newcomer(assigned.Group, assigned.Name)
+            : assigned.LostBy(_node.Self);
         _assigned[damaged.Group] = lost;
         _damaged.Add(damaged.Group);
         Persist(lost, _ =>
@@ -287,11 +305,41 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     }
 
     /// <summary>
+    /// Whether a replica cannot be judged yet. The metadata's own can: it has to be there before they are known, and goes by what it knew
+    /// of its group itself.
+    /// </summary>
+    private bool IsYetUnknown(GroupId group) => !_isReconciled && group != GroupId.Metadata;
+
+    /// <summary>The metadata are known: what had to wait for them is judged by them.</summary>
+    private void DecideOnDamaged()
+    {
+        foreach ((GroupId group, ReplicaDamaged? damaged) in _undecided)
+        {
+            if (damaged is not null)
+            {
+                Replace(damaged);
+            }
+            else if (_assigned.TryGetValue(group, out ReplicaAssigned? assigned) && ReplicaOf(group) is null)
+            {
+                _directory.Remove(group);
+                Start(assigned);
+            }
+        }
+
+        _undecided.Clear();
+    }
+
+    /// <summary>
     /// Whether no other node is known to have what a replica holds. One that a move adds is in sync only once it has been filled, and one
     /// that is far behind is not.
     /// </summary>
-    private bool IsAlone(ReplicaAssigned assigned) =>
-        ImageOf(assigned.Group) is { } image ? image.Isr.All(node => node == _node.Self) : assigned.Voters.Count == 1;
+    /// <param name="assigned">The replica.</param>
+    /// <param name="voters">Who voted in its group, as it knew last; none when it did not know.</param>
+    private bool IsAlone(ReplicaAssigned assigned, ImmutableArray<NodeId> voters)
+    {
+        if (!voters.IsEmpty && voters.All(node => node == _node.Self)) return true;
+        return ImageOf(assigned.Group) is { } image && image.Isr.All(node => node == _node.Self);
+    }
 
     /// <summary>Whether a partition has no other replica but such as a move adds, which have nothing yet.</summary>
     private bool IsOnlyReplica(ReplicaAssigned assigned) => ImageOf(assigned.Group) is { } image

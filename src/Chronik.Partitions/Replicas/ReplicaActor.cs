@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
 using Chronik.Metadata;
@@ -61,7 +62,7 @@ internal sealed partial class ReplicaActor : UntypedActor
         _ticksPerLook = Math.Max(1, (long)(node.Limits.ReplicaLagMax / InSyncReplicas.LooksPerLag / node.Ticker.Interval));
         RecoveredGroup? recovered = node.Storage.TakeRecovered(spec.Group);
         Checkpoint? checkpoint = recovered?.Checkpoint;
-        Membership? members;
+        Membership? members = null;
         try
         {
             (members, _epochs) = ReplicaState.Read(checkpoint?.State ?? default, _producers);
@@ -69,7 +70,7 @@ internal sealed partial class ReplicaActor : UntypedActor
         }
         catch (Exception damage) when (IsDamage(damage))
         {
-            Context.Parent.Tell(new ReplicaDamaged(spec.Group, damage.Message), _self);
+            Context.Parent.Tell(new ReplicaDamaged(spec.Group, damage.Message, LastVoters(members, recovered?.Entries ?? [])), _self);
             throw;
         }
 
@@ -288,13 +289,27 @@ internal sealed partial class ReplicaActor : UntypedActor
             ? entry with { Payload = _node.Storage.Wal.Read(_spec.Group, entry.Index) } : entry)];
     }
 
+    /// <summary>Who voted last, as far as this replica has heard, whether or not that was committed.</summary>
+    private ImmutableArray<NodeId> LastVoters(Membership? atCheckpoint, IReadOnlyList<LogEntry> found)
+    {
+        Membership? last = atCheckpoint;
+        foreach (LogEntry entry in WithMembers(found))
+        {
+            if (entry.Kind != EntryKind.Membership) continue;
+            last = Membership.Read(entry.Payload.Span);
+            entry.Payload.Release();
+        }
+
+        return last?.Voters ?? [.. _spec.Voters];
+    }
+
     /// <summary>Stops the replica. What it had acknowledged stays as it is on disk; nobody is told that anything else succeeded.</summary>
     private void Fail(Exception failure)
     {
         _failure = failure.Message;
         _stopError = KafkaError.KafkaStorageError;
         _logger.Error(failure, "{0} stops: {1}", _spec.Name, failure.Message);
-        if (IsDamage(failure)) Context.Parent.Tell(new ReplicaDamaged(_spec.Group, failure.Message), _self);
+        if (IsDamage(failure)) Context.Parent.Tell(new ReplicaDamaged(_spec.Group, failure.Message, _core.Membership.Voters), _self);
         Context.Stop(_self);
     }
 
@@ -329,4 +344,7 @@ internal sealed record ReplicaRemoved(bool IsElsewhere);
 internal sealed record ReplicaRecovered(GroupId Group);
 
 /// <summary>To /partitions, from a replica that stops: bytes on its disk are not what they were.</summary>
-internal sealed record ReplicaDamaged(GroupId Group, string Reason);
+/// <param name="Group">The group.</param>
+/// <param name="Reason">What is damaged.</param>
+/// <param name="Voters">Who votes in the group, as far as the replica has heard; none when it has not.</param>
+internal sealed record ReplicaDamaged(GroupId Group, string Reason, ImmutableArray<NodeId> Voters);

@@ -93,6 +93,13 @@ internal sealed class ClusterNode : IAsyncDisposable
     /// <summary>From now on no time passes for its groups.</summary>
     public void StopTicking() => _ticker.Dispose();
 
+    /// <summary>Returns when /partitions has done what it was told before, and has written down what came of it.</summary>
+    public Task BarrierAsync()
+    {
+        GroupId group = new(new TopicId(Guid.NewGuid()), 0);
+        return StartAsync(new ReplicaAssigned(group, new TopicPartition("barrier", 0), [Id]), ReplicaCluster.Config(1));
+    }
+
     /// <summary>Tells /partitions something.</summary>
     public void Tell(object message) => _partitions.Tell(message, ActorRefs.NoSender);
 
@@ -129,6 +136,9 @@ internal sealed record ClusterOptions
     public PartitionLimits Limits { get; init; } = new();
 
     public int MinInsyncReplicas { get; init; } = 1;
+
+    /// <summary>The partition; null for any.</summary>
+    public GroupId? Group { get; init; }
 
     /// <summary>The level of the cluster, and of all of its nodes.</summary>
     public int Level { get; init; } = FeatureLevel.Newest;

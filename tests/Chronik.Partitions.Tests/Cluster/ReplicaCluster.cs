@@ -23,6 +23,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
     private ReplicaCluster(int nodes, ClusterOptions options)
     {
         _options = options;
+        Group = options.Group ?? new GroupId(new TopicId(Guid.NewGuid()), 0);
         _ids = [.. Enumerable.Range(1, nodes).Select(id => new NodeId(id))];
         foreach (NodeId id in _ids)
         {
@@ -36,7 +37,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
                 _links[(from, to)] = new TestLink(() => _nodes.GetValueOrDefault(to)?.Hub);
     }
 
-    public GroupId Group { get; } = new(new TopicId(Guid.NewGuid()), 0);
+    public GroupId Group { get; }
 
     public IReadOnlyList<NodeId> Ids => _ids;
 
@@ -74,6 +75,19 @@ internal sealed class ReplicaCluster : IAsyncDisposable
     {
         Boot(id);
         return await StartReplicaAsync(id);
+    }
+
+    /// <summary>The node comes back, and whether its replica does is to be seen.</summary>
+    public void Revive(NodeId id) => Boot(id);
+
+    /// <summary>The node has read the metadata of its cluster: its replica is to live there.</summary>
+    /// <param name="id">The node.</param>
+    /// <param name="image">What they say of the partition.</param>
+    public void Inform(NodeId id, PartitionImage image)
+    {
+        ReplicaAssigned replica = new(Group, new TopicPartition("t", Group.Partition), image.Replicas);
+        _nodes[id].Tell(new ReplicasAre(
+            [replica], [KeyValuePair.Create(Group.Topic, Config(_options.MinInsyncReplicas))], [KeyValuePair.Create(Group, image)]));
     }
 
     /// <summary>The replica of a node, if there is one at this moment.</summary>
@@ -166,10 +180,16 @@ internal sealed class ReplicaCluster : IAsyncDisposable
         foreach (ClusterNode node in _nodes.Values)
         {
             await NodeFixture.UntilAsync(() => node.Find(Group)!.View.HighWatermark >= end);
-            node.Find(Group)!.Replica.Tell(WriteCheckpoint.Instance, Akka.Actor.ActorRefs.NoSender);
-            await NodeFixture.UntilAsync(
-                () => !node.Storage.Wal.TryReadEntry(Group, new LogIndex(1), out LogEntry entry) || !Release(entry));
+            await CheckpointAsync(node.Id);
         }
+    }
+
+    /// <summary>Makes one replica write a checkpoint, and waits until its WAL does not hold the first entry.</summary>
+    public async Task CheckpointAsync(NodeId id)
+    {
+        At(id).Replica.Tell(WriteCheckpoint.Instance, Akka.Actor.ActorRefs.NoSender);
+        await NodeFixture.UntilAsync(
+            () => !_nodes[id].Storage.Wal.TryReadEntry(Group, new LogIndex(1), out LogEntry entry) || !Release(entry));
 
         static bool Release(LogEntry entry)
         {

@@ -7,6 +7,7 @@ using Chronik.Partitions.Replicas;
 using Chronik.Protocol.RecordBatches;
 using Chronik.Raft;
 using Chronik.Storage;
+using Chronik.Storage.Testing;
 using Xunit;
 
 namespace Chronik.Partitions.Tests.Cluster;
@@ -98,13 +99,9 @@ public sealed class SnapshotTests
         await cluster.CheckpointAsync();
         await cluster.KillAsync(Third);
         await cluster.ProduceAllAsync(values, 1);
-        cluster.Tamper(Third, disk =>
-        {
-            using IDiskFile segment = disk.Open($"/data/logs/{cluster.Group}/{0:D20}.log", DiskOpen.ReadWrite);
-            segment.Truncate(segment.Length / 2);
-            segment.Sync();
-        });
-        await cluster.RestartAsync(Third);
+        cluster.Tamper(Third, disk => CutSegment(disk, cluster.Group));
+        cluster.Revive(Third);
+        cluster.Inform(Third, new PartitionImage([.. cluster.Ids]));
         await NodeFixture.UntilAsync(() => cluster.TryAt(Third) is { View: { Failure: null, IsRecovering: false } });
         await cluster.AllShowAsync(values);
 
@@ -117,6 +114,67 @@ public sealed class SnapshotTests
     }
 
     [Fact]
+    public async Task Damage_found_before_the_metadata_are_known_costs_nothing_that_they_say_nobody_else_has()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = [];
+        await cluster.ProduceAllAsync(values, 20);
+        await cluster.CheckpointAsync();
+        await cluster.KillAsync(Third);
+        cluster.Tamper(Third, disk => CutSegment(disk, cluster.Group));
+        cluster.Revive(Third);
+        await NodeFixture.UntilAsync(() => cluster[Third].Replicas.HasFailed(cluster.Group));
+        Assert.True(HasFiles());
+
+        // The others had it once, and have been relieved of it.
+        PartitionImage alone = new([Third]);
+        cluster[Third].Metadata.Set(Saying(cluster.Group, alone), new KafkaOffset(1));
+        cluster.Inform(Third, alone);
+        await cluster[Third].BarrierAsync();
+        Assert.True(cluster[Third].Replicas.HasFailed(cluster.Group));
+        Assert.True(HasFiles());
+
+        bool HasFiles() => cluster[Third].Disk.FileExists(SegmentOf(cluster.Group));
+    }
+
+    [Fact]
+    public async Task A_replica_that_looked_like_the_only_one_begins_once_the_metadata_know_of_others()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(nodes: 1);
+        NodeId one = cluster.Ids[0];
+        GroupId group = new(new TopicId(Guid.NewGuid()), 0);
+        ReplicaAssigned lost = new(group, new TopicPartition("u", 0), [one]) { Directories = [Guid.NewGuid()] };
+        cluster[one].Tell(new AssignReplicas([lost]));
+        await NodeFixture.UntilAsync(() => cluster[one].Replicas.HasFailed(group));
+        PartitionImage known = new([one, new NodeId(2)]);
+        cluster[one].Metadata.Set(Saying(group, known), new KafkaOffset(1));
+        cluster[one].Tell(new ReplicasAre(
+            [lost], [KeyValuePair.Create(group.Topic, ReplicaCluster.Config(1))], [KeyValuePair.Create(group, known)]));
+        await NodeFixture.UntilAsync(() => cluster[one].Find(group) is { View.IsRecovering: true });
+        Assert.False(cluster[one].Replicas.HasFailed(group));
+    }
+
+    [Fact]
+    public async Task The_only_voter_that_is_left_of_the_metadata_keeps_its_files_when_they_are_damaged()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: new ClusterOptions { Group = GroupId.Metadata });
+        List<string> values = [];
+        await cluster.ProduceAllAsync(values, 20);
+        MembersWanted one = new([Third], [], MayReplace: true);
+        foreach (NodeId id in cluster.Ids) cluster.At(id).Replica.Tell(one, ActorRefs.NoSender);
+        await NodeFixture.UntilAsync(() => cluster.At(Third).View is { IsLeader: true, AreReplicasSettled: true, Replicas.Count: 1 });
+        await cluster.ProduceAllAsync(values, 1);
+        await cluster.CheckpointAsync(Third);
+        await cluster.KillAsync(Third);
+        cluster.Tamper(Third, disk => CutSegment(disk, cluster.Group));
+        cluster.Revive(Third);
+        await NodeFixture.UntilAsync(() => cluster[Third].Replicas.HasFailed(cluster.Group));
+        await cluster[Third].BarrierAsync();
+        Assert.True(cluster[Third].Replicas.HasFailed(cluster.Group));
+        Assert.True(cluster[Third].Disk.FileExists(SegmentOf(cluster.Group)));
+    }
+
+    [Fact]
     public async Task A_damaged_replica_that_alone_is_in_sync_keeps_its_files_though_it_is_being_moved()
     {
         await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
@@ -125,12 +183,11 @@ public sealed class SnapshotTests
         await cluster.AllShowAsync(values);
         await cluster.CheckpointAsync();
         GroupId group = cluster.Group;
-        var configs = ImmutableSortedDictionary<string, string>.Empty;
-        MetadataImage image = MetadataImage.Empty
-            .Apply(new TopicCreated("t", group.Topic, [new PartitionImage([Third])], configs))
+        MetadataImage image = Saying(group, new PartitionImage([Third]))
             .Apply(new ReassignmentChanged(
                 group.Topic, group.Partition, [new NodeId(1), Third], [Guid.Empty, Guid.Empty], [new NodeId(1)], [Third]));
         cluster[Third].Metadata.Set(image, new KafkaOffset(2));
+        cluster.Inform(Third, new PartitionImage([.. cluster.Ids]));
         cluster.At(Third).Replica.Tell(new LogDamaged("by a test"), ActorRefs.NoSender);
         await NodeFixture.UntilAsync(() => cluster[Third].Replicas.HasFailed(group));
         Assert.True(cluster[Third].Disk.DirectoryExists($"/data/logs/{group}"));
@@ -202,5 +259,17 @@ public sealed class SnapshotTests
             };
             cluster.At(follower).Replica.Tell(message, Akka.Actor.ActorRefs.NoSender);
         }
+    }
+
+    private static MetadataImage Saying(GroupId group, PartitionImage partition) =>
+        MetadataImage.Empty.Apply(new TopicCreated("t", group.Topic, [partition], ImmutableSortedDictionary<string, string>.Empty));
+
+    private static string SegmentOf(GroupId group) => $"/data/logs/{group}/{0:D20}.log";
+
+    private static void CutSegment(MemoryDisk disk, GroupId group)
+    {
+        using IDiskFile segment = disk.Open(SegmentOf(group), DiskOpen.ReadWrite);
+        segment.Truncate(segment.Length / 2);
+        segment.Sync();
     }
 }
