@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Akka.Actor;
 using Chronik.Model;
+using Chronik.Partitions.Leaderships;
 using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
 using Chronik.Protocol;
@@ -41,6 +42,92 @@ public sealed class SnapshotTransferTests
         await AdvanceUntilAsync(time, () => third.View.HighWatermark.Value >= values.Count);
         await cluster.ProduceAllAsync(values, 1);
         await cluster.AllShowAsync(values);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Who_restarts_within_a_snapshot_and_leads_later_knows_every_producer_by_the_log(bool isCaughtUpByEntries)
+    {
+        const int Producers = 3;
+        const int Window = ProducerStates.Window;
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = [];
+        await ProduceAsync(5);
+        await cluster.AllShowAsync(values);
+        await cluster.KillAsync(Third);
+        await ProduceAsync(Lacking);
+        NodeId leads = cluster.NodeOf(await cluster.LeaderAsync());
+        await cluster.CheckpointAsync(leads);
+
+        cluster.Link(leads, Third).Damage = frame =>
+        {
+            bool isLost = false;
+            EachStep(
+                frame, (step, _) => isLost |= step is { Part: SnapshotPart.State } or { Part: SnapshotPart.Batches, Offset: > 20 });
+            if (isLost) frame[0] ^= 1;
+        };
+        Partition third = await cluster.RestartAsync(Third);
+        await NodeFixture.UntilAsync(() => third.View.HighWatermark.Value > 20);
+        third.Replica.Tell(WriteCheckpoint.Instance, ActorRefs.NoSender);
+        await NodeFixture.UntilAsync(() => EndOnDisk(cluster) > 20);
+        await cluster.KillAsync(Third);
+        if (isCaughtUpByEntries) await cluster.KillAsync(leads); // The other one has them all.
+        cluster.Isolate(Third);
+        third = await cluster.RestartAsync(Third);
+        long kept = third.View.HighWatermark.Value;
+        Assert.InRange(kept, 21, values.Count - 1);
+        await KnowsAsync(kept);
+
+        cluster.Link(leads, Third).Damage = null;
+        cluster.Isolate(Third, isCut: false);
+        await ProduceAsync(1);
+        await NodeFixture.UntilAsync(() => third.View.HighWatermark.Value == values.Count);
+        await KnowsAsync(values.Count);
+        for (long started = TimeProvider.System.GetTimestamp(); !third.View.IsLeader; await Task.Yield())
+        {
+            IActorRef replica = (await cluster.LeaderAsync()).Replica;
+            await replica.Ask<TransferAnswer>(new TransferLeadership(Third), NodeFixture.Patience);
+            Assert.True(TimeProvider.System.GetElapsedTime(started) < NodeFixture.Patience);
+        }
+
+        int end = values.Count;
+        for (int at = end - (Producers * Window); at < end; at++) Assert.Equal((KafkaError.None, (long)at), await AppendAsync(at));
+        Assert.Equal(KafkaError.OutOfOrderSequenceNumber, (await AppendAsync(end - (Producers * Window) - 1)).Error);
+        Assert.Equal(KafkaError.OutOfOrderSequenceNumber, (await AppendAsync(end + Producers)).Error);
+        for (int at = end; at < end + Producers; at++) Assert.Equal((KafkaError.None, (long)at), await AppendAsync(at));
+        Assert.Equal(end + Producers, third.View.LogEndOffset.Value);
+
+        RecordBatchBuilder Of(int at, string value) => new RecordBatchBuilder
+        {
+            ProducerId = 1 + (at % Producers),
+            ProducerEpoch = 0,
+            BaseSequence = at / Producers,
+        }.Add(1_000, null, System.Text.Encoding.UTF8.GetBytes(value));
+
+        async Task ProduceAsync(int count)
+        {
+            for (int i = 0; i < count; i++)
+            {
+                string value = $"{values.Count}-{new string('x', ValueBytes)}";
+                Assert.Equal(KafkaError.None, (await cluster.ProduceAsync(Of(values.Count, value))).Error);
+                values.Add(value);
+            }
+        }
+
+        async Task<(KafkaError Error, long BaseOffset)> AppendAsync(int at)
+        {
+            AppendResult result = await cluster.AppendAsync(third, Of(at, "once more").Build());
+            return (result.Error, result.BaseOffset.Value);
+        }
+
+        async Task KnowsAsync(long records)
+        {
+            var known = await third.Replica.Ask<IReadOnlyList<ProducerSummary>>(DescribeProducers.Instance, NodeFixture.Patience);
+            Assert.Equal(
+                Enumerable.Range(0, Producers).Select(i => ((long)i + 1, (int)((records - 1 - i) / Producers))),
+                known.OrderBy(producer => producer.ProducerId).Select(producer => (producer.ProducerId, producer.LastSequence)));
+        }
     }
 
     [Fact]
@@ -295,7 +382,7 @@ public sealed class SnapshotTransferTests
     }
 
     /// <summary>Looks at every part of a snapshot that lies in a frame, and says where in it the payload begins.</summary>
-    private static void EachStep(byte[] frame, Action<(SnapshotPart Part, long Transfer), int> look)
+    private static void EachStep(byte[] frame, Action<(SnapshotPart Part, long Transfer, long Offset), int> look)
     {
         for (int at = FrameFormat.HeaderBytes; at < frame.Length;)
         {
@@ -305,7 +392,9 @@ public sealed class SnapshotTransferTests
             if (kind == FrameRecord.SnapshotStep)
             {
                 const int Fixed = 20 + 1 + (7 * sizeof(long)) + (3 * sizeof(int));
-                look(((SnapshotPart)frame[at + 20], BinaryPrimitives.ReadInt64LittleEndian(frame.AsSpan(at + 21))), at + Fixed);
+                long transfer = BinaryPrimitives.ReadInt64LittleEndian(frame.AsSpan(at + 21));
+                long offset = BinaryPrimitives.ReadInt64LittleEndian(frame.AsSpan(at + 29));
+                look(((SnapshotPart)frame[at + 20], transfer, offset), at + Fixed);
             }
 
             at += length;
