@@ -1,3 +1,4 @@
+using Akka.Event;
 using Chronik.Model;
 using Chronik.Protocol.RecordBatches;
 using Chronik.Storage;
@@ -51,3 +52,9 @@ internal static class CommittedRecords
 /// To a replica, from whoever reads its log: bytes in it are not what they were. It stops, and is filled again by its peers.
 /// </summary>
 internal sealed record LogDamaged(string Reason);
+
+/// <summary>
+/// To a replica, from whoever reads its log: some bytes in it are not what they were, and the others are. It is filled again by its peers
+/// when it can be spared.
+/// </summary>
+internal sealed record LogSuspect(string Reason) : IDeadLetterSuppression;

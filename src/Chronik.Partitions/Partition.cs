@@ -72,6 +72,13 @@ public sealed class Partition
     public void ConfirmRead(IReadSink reader) => Replica.Tell(new ConfirmRead(reader, Stopwatch.GetTimestamp()), ActorRefs.NoSender);
 
     /// <summary>
+    /// Says that bytes of the log are not what they were. Others that have them fill the replica again, if all others are in sync;
+    /// otherwise it goes on with what can be read, and the log says so.
+    /// </summary>
+    /// <param name="reason">Which bytes, and what is wrong with them.</param>
+    public void ReportDamage(string reason) => Replica.Tell(new LogSuspect(reason), ActorRefs.NoSender);
+
+    /// <summary>
     /// Makes every record before <paramref name="before"/> unreadable, for good; <see cref="KafkaOffset.Unknown"/> stands for the high
     /// watermark (KIP-107). Completes when that would survive a crash.
     /// </summary>

@@ -34,6 +34,15 @@ public sealed record PartitionLimits
     public int SnapshotsAtOnce { get; init; } = 4;
 
     /// <summary>
+    /// Bytes a second that are read of the segments to see whether they are what they were; 0: as fast as it goes. So much is lost in
+    /// what the disk does anyway, and a terabyte is read in less than two days.
+    /// </summary>
+    public long ScrubRate { get; init; } = 8L << 20;
+
+    /// <summary>How often all segments are read, when that takes less; the first time a hundredth of this after the start.</summary>
+    public TimeSpan ScrubInterval { get; init; } = TimeSpan.FromDays(1);
+
+    /// <summary>
     /// How long a linearizable read may wait for its confirmation; then its fetch is answered empty. Key:
     /// chronik.follower-read.read-index-timeout.
     /// </summary>

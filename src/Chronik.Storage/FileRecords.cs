@@ -1,3 +1,4 @@
+using Chronik.Model;
 using Chronik.Protocol;
 using Microsoft.Win32.SafeHandles;
 
@@ -33,6 +34,10 @@ public sealed class FileRecords : Records
         int read = Segment.Log.Read(destination[..Length], Position);
         if (read != Length) throw new StorageException($"{Segment.LogPath} ends at position {Position + read}");
     }
+
+    /// <summary>Makes sure that they are what was written.</summary>
+    /// <exception cref="StorageException">They are damaged.</exception>
+    internal void Check(BufferPool pool) => Segment.Check(Position, Position + Length, pool);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing) => Interlocked.Exchange(ref _segment, null)?.Release();

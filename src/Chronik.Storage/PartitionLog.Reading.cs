@@ -8,10 +8,25 @@ public sealed partial class PartitionLog
     /// <summary>
     /// Whole batches from one segment, starting with the batch that contains <paramref name="from"/>; null when there are none below
     /// <paramref name="limit"/>, or the first one is longer than <paramref name="maxBytes"/> and is not wanted all the same. The caller
-    /// disposes them.
+    /// disposes them. What this process found on the disk is checked the first time that it is read, so nobody is given what is damaged.
     /// </summary>
     /// <exception cref="StorageException">The segment is damaged.</exception>
     public FileRecords? Read(KafkaOffset from, KafkaOffset limit, int maxBytes, bool atLeastOneBatch)
+    {
+        FileRecords? records = ReadUnchecked(from, limit, maxBytes, atLeastOneBatch);
+        try
+        {
+            records?.Check(_pool);
+            return records;
+        }
+        catch
+        {
+            records?.Dispose();
+            throw;
+        }
+    }
+
+    private FileRecords? ReadUnchecked(KafkaOffset from, KafkaOffset limit, int maxBytes, bool atLeastOneBatch)
     {
         if (from < LogStartOffset || from >= limit) return null;
         Segment? segment = Acquire(from.Value, out long nextBase);
@@ -36,12 +51,11 @@ public sealed partial class PartitionLog
 
     /// <summary>
     /// The same as <see cref="Read"/> with at least one batch, copied into a pooled buffer with one reference for the caller; empty when
-    /// there is
-    /// nothing.
+    /// there is nothing. Not checked: the caller has the bytes in its hands, and looks at their checksums itself.
     /// </summary>
     public BufferSlice ReadBatches(KafkaOffset from, KafkaOffset limit, int maxBytes)
     {
-        using FileRecords? records = Read(from, limit, maxBytes, atLeastOneBatch: true);
+        using FileRecords? records = ReadUnchecked(from, limit, maxBytes, atLeastOneBatch: true);
         if (records is null) return BufferSlice.Empty;
         PooledBuffer buffer = _pool.Rent(records.Length);
         try

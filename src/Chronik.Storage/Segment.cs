@@ -8,7 +8,7 @@ namespace Chronik.Storage;
 /// A file of batches, with its index. Counted by reference: the log holds one, every reader one more, and the last closes the files. A
 /// reader in the middle of it keeps reading although the segment was deleted.
 /// </summary>
-internal sealed class Segment
+internal sealed partial class Segment
 {
     // Of what is cold, looked at again each time: what was still on its way to the disk then is there by now.
     private const int DropBytes = 8 << 20;
@@ -33,6 +33,8 @@ internal sealed class Segment
         MaxTimestamp = info.MaxTimestamp;
         MaxTimestampPosition = info.MaxTimestampPosition;
         _bytes = info.Bytes;
+        _foundBytes = info.Bytes;
+        _checked = new Checked(0, 0, info.BaseOffset);
         _writtenBackTo = info.Bytes & -Environment.SystemPageSize;
         Index = new SegmentIndex(info.IndexEntries);
     }
@@ -174,7 +176,7 @@ internal sealed class Segment
         Span<byte> bytes = stackalloc byte[RecordBatchView.HeaderSize];
         int read = position < 0 ? 0 : Log.Read(bytes, position); // A damaged index may say anything.
         if (!BatchHeader.TryRead(bytes[..read], out BatchHeader header) || position + header.Bytes > end)
-            throw new StorageException($"{LogPath} is damaged at position {position}: there is no batch") { IsDamage = true };
+            throw Damaged(position, "there is no batch");
         return header;
     }
 

@@ -59,6 +59,9 @@ internal sealed class FakeNode : IBrokerNode, IDisposable
     /// <summary>How many of them another node had passed on.</summary>
     public int ForwardedAppends;
 
+    /// <summary>How often its replicas were told that what they hold is damaged.</summary>
+    public int Damages;
+
     /// <summary>How many linearizable reads were asked for.</summary>
     public int Confirmations;
 
@@ -261,6 +264,9 @@ internal sealed class FakeReplica(FakeNode node) : UntypedActor
                 Interlocked.Increment(ref node.Confirmations);
                 if (node.Confirms is { } isCurrent) read.Reader.Confirmed(isCurrent);
                 else node.Unconfirmed.Enqueue(read.Reader);
+                return;
+            case LogSuspect:
+                Interlocked.Increment(ref node.Damages);
                 return;
             case DeleteRecords:
                 Sender.Tell(new DeleteRecordsResult(KafkaError.None, _partition!.View.LogStartOffset), Self);

@@ -2,6 +2,7 @@ using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions;
 using Chronik.Protocol.Messages;
+using Chronik.Storage.Testing;
 
 namespace Chronik.Gateway.Tests;
 
@@ -26,6 +27,19 @@ public sealed class FetchTests
             data.Records.CopyTo(records);
             Assert.Equal(batch[16..], records[16..]);
         }
+    }
+
+    [Fact]
+    public async Task Records_that_are_damaged_are_not_given_and_their_replica_is_told()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync();
+        TopicImage topic = host.Node.CreateTopic("t");
+        using KafkaClient client = await host.ConnectAsync();
+        await client.CallAsync(KafkaClient.Produce("t", KafkaClient.Batch("hello")), 9);
+        ((MemoryDisk)host.Disk).FlipBit($"/data/logs/{new GroupId(topic.Id, 0)}/{0:D20}.log", 16, 1); // The format of the batch.
+        FetchResponse.PartitionData data = (await client.CallAsync(KafkaClient.Fetch("t", 0), 12)).Responses[0].Partitions[0];
+        Assert.Equal(((short)KafkaError.KafkaStorageError, 0), (data.ErrorCode, data.Records!.Length));
+        await GatewayHost.Until(() => host.Node.Damages > 0, "the replica was told");
     }
 
     [Fact]

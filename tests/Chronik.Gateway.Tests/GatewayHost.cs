@@ -25,12 +25,13 @@ internal sealed class GatewayHost : IAsyncDisposable
 
     private GatewayHost(
         WebApplication application, ActorSystem system, FakeNode node, GatewayServices services, GatewayMetrics metrics, BufferPool buffers,
-        Lines log, string? folder)
+        Lines log, IDisk disk, string? folder)
     {
         _application = application;
         _system = system;
         _metrics = metrics;
         _folder = folder;
+        Disk = disk;
         Node = node;
         Services = services;
         Buffers = buffers;
@@ -40,6 +41,8 @@ internal sealed class GatewayHost : IAsyncDisposable
     }
 
     public FakeNode Node { get; }
+
+    public IDisk Disk { get; }
 
     public GatewayServices Services { get; }
 
@@ -77,7 +80,7 @@ internal sealed class GatewayHost : IAsyncDisposable
         });
         WebApplication application = builder.Build();
         await application.StartAsync();
-        return new GatewayHost(application, system, node, services, metrics, buffers, log, folder);
+        return new GatewayHost(application, system, node, services, metrics, buffers, log, disk, folder);
     }
 
     /// <summary>What a transport looks like that has no socket: TLS, or one in memory.</summary>

@@ -329,6 +329,36 @@ public sealed class PartitionLogTests : IDisposable
     }
 
     [Theory]
+    [InlineData(3)] // The offset of a batch, which its checksum does not cover.
+    [InlineData(30)]
+    [InlineData(75)]
+    public void What_a_start_found_is_never_given_out_damaged(int at)
+    {
+        PartitionLog log = _storage.OpenLog(Make.GroupA, Tiny);
+        List<byte[]> kept = Fill(log, 25);
+        Checkpoint(log, index: 25);
+        string path = $"/data/logs/{Make.GroupA}/00000000000000000000.log";
+        _disk.FlipBit(path, kept[0].Length + at, 2);
+        KafkaOffset second = new RecordBatchView(kept[1]).BaseOffset;
+        KafkaOffset later = new RecordBatchView(kept[15]).BaseOffset; // In another segment.
+
+        using NodeStorage again = Make.Open(_disk.Kill(), pool: _pool);
+        PartitionLog found = again.OpenLog(Make.GroupA, Tiny);
+        Assert.Equal(kept[15..].SelectMany(b => b), Make.ReadAll(found, later));
+        for (int i = 0; i < 2; i++)
+        {
+            StorageException damage = Assert.Throws<StorageException>(() => found.Read(second, found.NextOffset, 10_000, true));
+            Assert.True(damage.IsDamage);
+            Assert.Contains(path, damage.Message);
+            using FileRecords first = found.Read(KafkaOffset.Zero, second, 10_000, true)!;
+            Assert.Equal(kept[0].Length, first.Length);
+        }
+
+        List<byte[]> more = Fill(found, 10);
+        Assert.Equal(kept[15..].Concat(more).SelectMany(b => b), Make.ReadAll(found, later));
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public void A_missing_or_short_segment_is_reported(bool missing)

@@ -69,7 +69,7 @@ internal sealed partial class FetchOperation
         if (error == KafkaError.None && !diverges) error = CheckRange(item.Offset, view);
         if (error != KafkaError.None) return Refuse(place, item, data, error);
         if (diverges) _mustAnswer = true;
-        else ReadRecords(item, view, data);
+        else ReadRecords(item, partition, view, data);
         return new Reading(item, data, partition, view.HighWatermark)
         {
             Diverges = diverges,
@@ -103,15 +103,23 @@ internal sealed partial class FetchOperation
     }
 
     // The first partition with data gives at least one whole batch, whatever the limits say, so that a client always gets on.
-    private void ReadRecords(FetchItem item, PartitionView view, FetchResponse.PartitionData data)
+    private void ReadRecords(FetchItem item, Partition partition, PartitionView view, FetchResponse.PartitionData data)
     {
         KafkaOffset limit = body.IsolationLevel == ReadCommitted ? view.LastStableOffset : view.HighWatermark;
         bool isFirst = _bytes == 0;
         int room = Math.Max(0, Math.Min(item.MaxBytes, Math.Min(body.MaxBytes, services.Limits.MaxFetchBytes) - _bytes));
         if (item.Offset >= limit || (room == 0 && !isFirst)) return;
-        if (view.Log.Read(item.Offset, limit, room, atLeastOneBatch: isFirst) is not { } records) return;
-        data.Records = new SegmentRecords(records);
-        _bytes += records.Length;
+        try
+        {
+            if (view.Log.Read(item.Offset, limit, room, atLeastOneBatch: isFirst) is not { } records) return;
+            data.Records = new SegmentRecords(records);
+            _bytes += records.Length;
+        }
+        catch (IOException damage)
+        {
+            partition.ReportDamage(damage.Message); // Other replicas have what this one cannot give.
+            throw;
+        }
     }
 
     // Null: it was not asked for, of this replica.

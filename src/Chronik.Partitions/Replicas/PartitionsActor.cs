@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
 using Akka.Persistence;
@@ -20,12 +19,14 @@ namespace Chronik.Partitions.Replicas;
 ///   own timer --- ApplyRetention ------------------------------------> partitions -- ApplyRetention ---> replicas
 ///   replica ----- Terminated ----------------------------------------> partitions -- DeleteGroup (if it was unassigned) --> storage
 ///   replica ----- ReplicaDamaged, ReplicaRecovered ------------------> partitions -- makes it anew, to be filled by the others
+///   replica ----- ReplicaSuspect ------------------------------------> partitions -- LogDamaged ----> replica, if it can be spared
 ///                                                                      partitions -- ReplicaEnded --> event stream
+///                                                                      partitions -- creates scrubber
 /// </code>
 /// Survives a restart: the assignments (Akka.Persistence). A replica that fails is stopped, not restarted: its state in memory can no
 /// longer be trusted, and its view says why.
 /// </remarks>
-internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
+internal sealed partial class PartitionsActor : ReceivePersistentActor, IWithTimers
 {
     private const int EventsPerSnapshot = 1_000;
 
@@ -58,9 +59,6 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
     private readonly HashSet<GroupId> _leaving = [];
     private readonly HashSet<GroupId> _dropping = []; // Their files are being deleted.
     private readonly Dictionary<GroupId, PartitionImage> _images = []; // What the metadata say of partitions that were moved.
-    private readonly HashSet<GroupId> _damaged = [];
-    private readonly Dictionary<GroupId, ReplicaDamaged?> _undecided = []; // Damaged, or not started, before it was known who has the rest.
-    private bool _isReconciled; // Whether the metadata have said what lives here.
 
     public PartitionsActor(NodeContext node, PartitionDirectory directory)
     {
@@ -88,6 +86,7 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         });
         Command<Terminated>(Ended);
         Command<ReplicaDamaged>(Replace);
+        Command<ReplicaSuspect>(Spare);
         Command<ReplicaRecovered>(recovered => Found(recovered.Group));
         Command<ReplicaDropped>(dropped => StartDropped(dropped));
         Command<SaveSnapshotSuccess>(saved => DeleteMessages(saved.Metadata.SequenceNr));
@@ -111,6 +110,7 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         if (_node.Storage.Damage is { } damage)
             _logger.Error("this node's disk is damaged ({0}): it begins anew and is filled by its peers; what was there is kept", damage);
         foreach (ReplicaAssigned assigned in _assigned.Values) Start(assigned);
+        Context.ActorOf(Props.Create(() => new ScrubberActor(_node, _directory)), "scrubber");
         if (_node.StandsAlone && !_assigned.ContainsKey(GroupId.Metadata))
             Assign([new ReplicaAssigned(GroupId.Metadata, new TopicPartition(TopicNames.ClusterMetadata, 0), [_node.Self])]);
     }
@@ -267,89 +267,6 @@ internal sealed class PartitionsActor : ReceivePersistentActor, IWithTimers
         else _directory.AddFailed(group);
         Context.System.EventStream.Publish(new ReplicaEnded(group));
     }
-
-    /// <summary>
-    /// What a replica holds is damaged. Others of its group hold the same: it begins anew, without a vote, and they fill it again. That it
-    /// has lost something is remembered first.
-    /// </summary>
-    private void Replace(ReplicaDamaged damaged)
-    {
-        if (!_assigned.TryGetValue(damaged.Group, out ReplicaAssigned? assigned)) return;
-        if (IsYetUnknown(damaged.Group))
-        {
-            // The list of replicas says who held it once. They may have been relieved of it meanwhile, and this be the only copy.
-            string what = "whether others have all of it is known once the metadata are";
-            _logger.Warning("{0} is damaged ({1}): {2}", assigned.Name, damaged.Reason, what);
-            _undecided[damaged.Group] = damaged;
-            return;
-        }
-
-        if (IsAlone(assigned, damaged.Voters))
-        {
-            _logger.Error("{0} is damaged ({1}), and no other replica has all of it: its files are kept", assigned.Name, damaged.Reason);
-            return;
-        }
-
-        _logger.Warning("{0} is damaged ({1}): it is dropped, and filled again from its other replicas", assigned.Name, damaged.Reason);
-        // Who belongs to the metadata's group no list says: it is told by whoever leads it.
-        ReplicaAssigned lost = damaged.Group == GroupId.Metadata
-            ? ReplicaAssigned.Newcomer(assigned.Group, assigned.Name)
-            : assigned.LostBy(_node.Self);
-        _assigned[damaged.Group] = lost;
-        _damaged.Add(damaged.Group);
-        Persist(lost, _ =>
-        {
-            SnapshotNowAndThen();
-            if (ReplicaOf(damaged.Group) is null && _damaged.Remove(damaged.Group)) Drop(damaged.Group); // It has ended already.
-        });
-    }
-
-    /// <summary>
-    /// Whether a replica cannot be judged yet. The metadata's own can: it has to be there before they are known, and goes by what it knew
-    /// of its group itself.
-    /// </summary>
-    private bool IsYetUnknown(GroupId group) => !_isReconciled && group != GroupId.Metadata;
-
-    /// <summary>The metadata are known: what had to wait for them is judged by them.</summary>
-    private void DecideOnDamaged()
-    {
-        foreach ((GroupId group, ReplicaDamaged? damaged) in _undecided)
-        {
-            if (damaged is not null)
-            {
-                Replace(damaged);
-            }
-            else if (_assigned.TryGetValue(group, out ReplicaAssigned? assigned) && ReplicaOf(group) is null)
-            {
-                _directory.Remove(group);
-                Start(assigned);
-            }
-        }
-
-        _undecided.Clear();
-    }
-
-    /// <summary>
-    /// Whether no other node is known to have what a replica holds. One that a move adds is in sync only once it has been filled, and one
-    /// that is far behind is not.
-    /// </summary>
-    /// <param name="assigned">The replica.</param>
-    /// <param name="voters">Who voted in its group, as it knew last; none when it did not know.</param>
-    private bool IsAlone(ReplicaAssigned assigned, ImmutableArray<NodeId> voters)
-    {
-        if (!voters.IsEmpty && voters.All(node => node == _node.Self)) return true;
-        return ImageOf(assigned.Group) is { } image && image.Isr.All(node => node == _node.Self);
-    }
-
-    /// <summary>Whether a partition has no other replica but such as a move adds, which have nothing yet.</summary>
-    private bool IsOnlyReplica(ReplicaAssigned assigned) => ImageOf(assigned.Group) is { } image
-        ? image.Replicas.All(node => node == _node.Self || (image.Adding.Contains(node) && !image.Isr.Contains(node)))
-        : assigned.Voters.Count == 1;
-
-    /// <summary>
-    /// What the metadata say of a partition; null while they are not known. Who is in sync changes without a message to here.
-    /// </summary>
-    private PartitionImage? ImageOf(GroupId group) => _node.Metadata.Image.Find(group) ?? _images.GetValueOrDefault(group);
 
     /// <summary>The files of a replica go; if it is to live here, it begins anew when they are gone.</summary>
     private void Drop(GroupId group)

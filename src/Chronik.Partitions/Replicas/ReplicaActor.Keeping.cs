@@ -10,6 +10,8 @@ namespace Chronik.Partitions.Replicas;
 /// <summary>What is kept and what is dropped: checkpoints, retention, DeleteRecords.</summary>
 internal sealed partial class ReplicaActor
 {
+    private static readonly TimeSpan SuspectInterval = TimeSpan.FromSeconds(1);
+
     private readonly Queue<PendingDelete> _deletes = new(); // Who waits for a deletion to be committed.
     private bool _checkpointing;
     private bool _checkpointAgain;
@@ -47,6 +49,19 @@ internal sealed partial class ReplicaActor
         if (done.Index >= _core.FirstIndex) _core.Compact(done.Index); // A snapshot may have gone further meanwhile.
         MakeSnapshotDurable();
         if (_checkpointAgain) StartCheckpoint();
+    }
+
+    /// <summary>
+    /// Some of the log is damaged, and the rest can be read. Others may fill this replica again; who leads hands over before that, while it
+    /// still has a vote to give, and is asked once more when another one leads.
+    /// </summary>
+    private void Suspect(LogSuspect suspect)
+    {
+        bool isLed = !_leads && _core.Leader.IsSome && _core.Leader != _node.Self;
+        bool mustStay = _leads && !_core.IsHandingOver && HandOver(NodeId.None, []).Error != KafkaError.None;
+        if (isLed || mustStay)
+            Context.Parent.Tell(new ReplicaSuspect(_spec.Group, suspect.Reason, _core.Membership.Voters) { MustStay = mustStay }, _self);
+        else Timers.StartSingleTimer(nameof(LogSuspect), suspect, SuspectInterval);
     }
 
     /// <summary>Drops old segments and producers. The checkpoint makes the new start durable and frees the space.</summary>

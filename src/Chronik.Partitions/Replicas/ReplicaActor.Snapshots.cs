@@ -267,6 +267,7 @@ internal sealed partial class ReplicaActor
                 for (int at = 0; at < batches.Length;)
                 {
                     RecordBatchView batch = new(batches.Span[at..]);
+                    if (!batch.IsIntact) throw new StorageException($"the batch at offset {from} is damaged") { IsDamage = true };
                     Observe(batch, producers, ref epochs);
                     from = batch.NextOffset;
                     at += (int)batch.Size;

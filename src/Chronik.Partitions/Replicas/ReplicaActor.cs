@@ -30,6 +30,7 @@ namespace Chronik.Partitions.Replicas;
 ///              - MembersWanted ------->|          |-- event stream: MembersReached
 ///   readers ---- ConfirmRead,          |          |-- creates read-index, which gathers reads and asks for
 ///                LogDamaged ---------->|          |   one confirmation after the other (AskReadIndex)
+///   readers, scrubber - LogSuspect --->|          |-- ReplicaSuspect --> partitions, once it does not lead
 /// </code>
 /// Survives a restart: hard state and entries (WAL), committed batches (segments), members, epochs and producers (checkpoint and WAL). An
 /// exception stops this replica, shows why in its view, and touches no other.
@@ -220,6 +221,9 @@ internal sealed partial class ReplicaActor : UntypedActor
             case LogDamaged damaged:
                 Fail(new StorageException(damaged.Reason) { IsDamage = true });
                 break;
+            case LogSuspect suspect:
+                Suspect(suspect);
+                break;
             case Woken:
                 RenewAfterSleep();
                 break;
@@ -348,3 +352,13 @@ internal sealed record ReplicaRecovered(GroupId Group);
 /// <param name="Reason">What is damaged.</param>
 /// <param name="Voters">Who votes in the group, as far as the replica has heard; none when it has not.</param>
 internal sealed record ReplicaDamaged(GroupId Group, string Reason, ImmutableArray<NodeId> Voters);
+
+/// <summary>To /partitions, from a replica that goes on: some bytes on its disk are not what they were.</summary>
+/// <param name="Group">The group.</param>
+/// <param name="Reason">What is damaged.</param>
+/// <param name="Voters">Who votes in the group, as far as the replica has heard.</param>
+internal sealed record ReplicaSuspect(GroupId Group, string Reason, ImmutableArray<NodeId> Voters)
+{
+    /// <summary>Whether nobody could take the replica's place, which leads.</summary>
+    public bool MustStay { get; init; }
+}

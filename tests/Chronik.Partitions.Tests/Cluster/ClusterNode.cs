@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Akka.Actor;
 using Akka.Configuration;
 using Akka.Event;
@@ -49,6 +50,9 @@ internal sealed class ClusterNode : IAsyncDisposable
         _partitions = _system.ActorOf(Props.Create(() => new PartitionsActor(Context, _directory)));
         Storage.CheckpointWanted += group => _partitions.Tell(new CheckpointNeeded(group), ActorRefs.NoSender);
         _system.EventStream.Subscribe(_system.ActorOf(Props.Create(() => new Releaser())), typeof(SuppressedDeadLetter));
+        IActorRef reader = _system.ActorOf(Props.Create(() => new LineReader(Lines)));
+        _system.EventStream.Subscribe(reader, typeof(Warning));
+        _system.EventStream.Subscribe(reader, typeof(Error));
     }
 
     public NodeId Id { get; }
@@ -73,6 +77,9 @@ internal sealed class ClusterNode : IAsyncDisposable
 
     /// <summary>The metadata as the node knows them; a test says what they are.</summary>
     public PublishedMetadata Metadata { get; } = new();
+
+    /// <summary>What it has warned of.</summary>
+    public ConcurrentQueue<string> Lines { get; } = new();
 
     public int AwakeGroups => _ticker.AwakeCount;
 
@@ -112,6 +119,11 @@ internal sealed class ClusterNode : IAsyncDisposable
         _meters.Dispose();
         Snapshots.Dispose();
         Storage.Dispose();
+    }
+
+    private sealed class LineReader : ReceiveActor
+    {
+        public LineReader(ConcurrentQueue<string> lines) => Receive<LogEvent>(line => lines.Enqueue($"{line.Message}"));
     }
 
     private sealed class Releaser : ReceiveActor

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Replicas;
@@ -82,13 +83,19 @@ internal sealed class ReplicaCluster : IAsyncDisposable
 
     /// <summary>The node has read the metadata of its cluster: its replica is to live there.</summary>
     /// <param name="id">The node.</param>
-    /// <param name="image">What they say of the partition.</param>
-    public void Inform(NodeId id, PartitionImage image)
+    /// <param name="partition">What they say of the partition; null: that it is on all nodes.</param>
+    public void Inform(NodeId id, PartitionImage? partition = null)
     {
+        PartitionImage image = partition ?? new PartitionImage([.. _ids]);
+        _nodes[id].Metadata.Set(Saying(Group, image), new KafkaOffset(1));
         ReplicaAssigned replica = new(Group, new TopicPartition("t", Group.Partition), image.Replicas);
         _nodes[id].Tell(new ReplicasAre(
             [replica], [KeyValuePair.Create(Group.Topic, Config(_options.MinInsyncReplicas))], [KeyValuePair.Create(Group, image)]));
     }
+
+    /// <summary>Metadata of one topic, t, of which only this partition matters.</summary>
+    public static MetadataImage Saying(GroupId group, PartitionImage partition) => MetadataImage.Empty.Apply(
+        new TopicCreated("t", group.Topic, [partition], ImmutableSortedDictionary<string, string>.Empty));
 
     /// <summary>The replica of a node, if there is one at this moment.</summary>
     public Partition? TryAt(NodeId id) => _nodes[id].Find(Group);

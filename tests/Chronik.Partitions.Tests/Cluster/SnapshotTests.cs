@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Akka.Actor;
 using Chronik.Metadata;
 using Chronik.Model;
@@ -101,7 +100,7 @@ public sealed class SnapshotTests
         await cluster.ProduceAllAsync(values, 1);
         cluster.Tamper(Third, disk => CutSegment(disk, cluster.Group));
         cluster.Revive(Third);
-        cluster.Inform(Third, new PartitionImage([.. cluster.Ids]));
+        cluster.Inform(Third);
         await NodeFixture.UntilAsync(() => cluster.TryAt(Third) is { View: { Failure: null, IsRecovering: false } });
         await cluster.AllShowAsync(values);
 
@@ -127,9 +126,7 @@ public sealed class SnapshotTests
         Assert.True(HasFiles());
 
         // The others had it once, and have been relieved of it.
-        PartitionImage alone = new([Third]);
-        cluster[Third].Metadata.Set(Saying(cluster.Group, alone), new KafkaOffset(1));
-        cluster.Inform(Third, alone);
+        cluster.Inform(Third, new PartitionImage([Third]));
         await cluster[Third].BarrierAsync();
         Assert.True(cluster[Third].Replicas.HasFailed(cluster.Group));
         Assert.True(HasFiles());
@@ -147,7 +144,7 @@ public sealed class SnapshotTests
         cluster[one].Tell(new AssignReplicas([lost]));
         await NodeFixture.UntilAsync(() => cluster[one].Replicas.HasFailed(group));
         PartitionImage known = new([one, new NodeId(2)]);
-        cluster[one].Metadata.Set(Saying(group, known), new KafkaOffset(1));
+        cluster[one].Metadata.Set(ReplicaCluster.Saying(group, known), new KafkaOffset(1));
         cluster[one].Tell(new ReplicasAre(
             [lost], [KeyValuePair.Create(group.Topic, ReplicaCluster.Config(1))], [KeyValuePair.Create(group, known)]));
         await NodeFixture.UntilAsync(() => cluster[one].Find(group) is { View.IsRecovering: true });
@@ -183,11 +180,11 @@ public sealed class SnapshotTests
         await cluster.AllShowAsync(values);
         await cluster.CheckpointAsync();
         GroupId group = cluster.Group;
-        MetadataImage image = Saying(group, new PartitionImage([Third]))
+        MetadataImage image = ReplicaCluster.Saying(group, new PartitionImage([Third]))
             .Apply(new ReassignmentChanged(
                 group.Topic, group.Partition, [new NodeId(1), Third], [Guid.Empty, Guid.Empty], [new NodeId(1)], [Third]));
+        cluster.Inform(Third);
         cluster[Third].Metadata.Set(image, new KafkaOffset(2));
-        cluster.Inform(Third, new PartitionImage([.. cluster.Ids]));
         cluster.At(Third).Replica.Tell(new LogDamaged("by a test"), ActorRefs.NoSender);
         await NodeFixture.UntilAsync(() => cluster[Third].Replicas.HasFailed(group));
         Assert.True(cluster[Third].Disk.DirectoryExists($"/data/logs/{group}"));
@@ -260,9 +257,6 @@ public sealed class SnapshotTests
             cluster.At(follower).Replica.Tell(message, Akka.Actor.ActorRefs.NoSender);
         }
     }
-
-    private static MetadataImage Saying(GroupId group, PartitionImage partition) =>
-        MetadataImage.Empty.Apply(new TopicCreated("t", group.Topic, [partition], ImmutableSortedDictionary<string, string>.Empty));
 
     private static string SegmentOf(GroupId group) => $"/data/logs/{group}/{0:D20}.log";
 
