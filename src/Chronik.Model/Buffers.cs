@@ -135,6 +135,14 @@ public sealed class BufferPool
         return buffer;
     }
 
+    /// <summary>Lends a buffer that holds a copy of these bytes, with one reference for the caller.</summary>
+    public BufferSlice Copy(ReadOnlySpan<byte> bytes)
+    {
+        PooledBuffer buffer = Rent(bytes.Length);
+        bytes.CopyTo(buffer.Span);
+        return buffer.Slice(0, bytes.Length);
+    }
+
     /// <summary>
     /// Counts an array that came from elsewhere like a lent block, with one reference, and pins it until the last one is dropped. Nobody
     /// may write to it from now on. It never becomes a block of the pool.

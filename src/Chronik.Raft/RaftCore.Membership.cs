@@ -82,12 +82,10 @@ public sealed partial class RaftCore
     /// <summary>In force at once (thesis, 4.1), so the entry itself already needs both majorities.</summary>
     private void AppendMembership(Membership membership)
     {
-        byte[] bytes = membership.ToBytes();
-        PooledBuffer payload = MembershipPool.Rent(bytes.Length);
-        bytes.CopyTo(payload.Span);
+        BufferSlice payload = MembershipPool.Copy(membership.ToBytes());
         _memberships.Add(LastIndex.Next, membership);
         FormQuorum();
-        AppendOwn(EntryKind.Membership, NextOffset, payload.Slice(0, bytes.Length));
+        AppendOwn(EntryKind.Membership, NextOffset, payload);
         SendToAll();
     }
 

@@ -77,6 +77,18 @@ public sealed class BufferPoolTests
     }
 
     [Fact]
+    public void A_copy_holds_the_bytes_and_nothing_of_the_block_behind_them()
+    {
+        BufferPool pool = new();
+        byte[] bytes = [1, 2, 3];
+        BufferSlice copy = pool.Copy(bytes);
+        bytes[0] = 9;
+        Assert.Equal([1, 2, 3], copy.Span.ToArray());
+        copy.Release();
+        Assert.Equal(0, pool.LentBytes);
+    }
+
+    [Fact]
     public void A_slice_shows_its_part_and_an_empty_one_needs_no_buffer()
     {
         PooledBuffer buffer = new BufferPool().Rent(10);

@@ -54,10 +54,7 @@ public sealed class ControllerTests : IAsyncDisposable
     {
         byte[] batch = new RecordBatchBuilder().Add(0, null, MetadataRecordCodec.ToBytes(new ClusterFormed("c"))).Build();
         batch[^1] ^= 1;
-        BufferPool buffers = new();
-        PooledBuffer buffer = buffers.Rent(batch.Length);
-        batch.CopyTo(buffer.Span);
-        _log.Append([buffer.Slice(0, batch.Length)]);
+        _log.Append([new BufferPool().Copy(batch)]);
         await StartAsync(TimeSpan.FromHours(1));
         Host(View() with { HighWatermark = new KafkaOffset(1), LogEndOffset = new KafkaOffset(1) });
         LogDamaged damaged = await _damage.Reader.ReadAsync().AsTask().WaitAsync(NodeFixture.Patience);

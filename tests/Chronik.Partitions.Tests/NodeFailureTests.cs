@@ -136,10 +136,9 @@ public sealed class NodeFailureTests
     private static void Append(NodeFixture node, Partition partition, IAppendSink sink, int bytes)
     {
         byte[] batch = new RecordBatchBuilder().Add(1_000, null, new byte[bytes]).Build();
-        PooledBuffer buffer = node.Buffers.Rent(batch.Length);
-        batch.CopyTo(buffer.Span);
-        partition.Append(new AppendRequest(buffer.Slice(0, batch.Length), RequiredAcks.All, sink, 0));
-        buffer.Release();
+        BufferSlice copy = node.Buffers.Copy(batch);
+        partition.Append(new AppendRequest(copy, RequiredAcks.All, sink, 0));
+        copy.Release();
     }
 
     private sealed class Answers(Action? inside = null) : IAppendSink

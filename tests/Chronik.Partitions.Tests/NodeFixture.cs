@@ -105,11 +105,9 @@ internal sealed class NodeFixture : IAsyncDisposable
         Partition partition, RecordBatchBuilder builder, RequiredAcks acks = RequiredAcks.All, bool isForwarded = false)
     {
         Answer answer = new();
-        byte[] bytes = builder.Build();
-        PooledBuffer buffer = Buffers.Rent(bytes.Length);
-        bytes.CopyTo(buffer.Span);
-        partition.Append(new AppendRequest(buffer.Slice(0, bytes.Length), acks, answer, 0) { IsForwarded = isForwarded });
-        buffer.Release();
+        BufferSlice batch = Buffers.Copy(builder.Build());
+        partition.Append(new AppendRequest(batch, acks, answer, 0) { IsForwarded = isForwarded });
+        batch.Release();
         return await answer.Task.WaitAsync(Patience);
     }
 

@@ -132,7 +132,7 @@ public sealed class SnapshotTransfersTests
         BufferPool pool = new();
         SnapshotPacker packer = new(pool);
         byte[] text = Batches(40, _ => [.. Enumerable.Repeat((byte)'x', 5_000)]);
-        BufferSlice raw = Slice(pool, text);
+        BufferSlice raw = pool.Copy(text);
         (BufferSlice packed, int rawBytes) = packer.Pack(raw);
         Assert.Equal(text.Length, rawBytes);
         Assert.True(packed.Length < text.Length / 10);
@@ -143,7 +143,7 @@ public sealed class SnapshotTransfersTests
         Assert.Throws<InvalidDataException>(() => SnapshotChunk.Unpack(raw, 100, pool));
         foreach (BufferSlice slice in (BufferSlice[])[raw, packed, unpacked]) slice.Release();
 
-        BufferSlice random = Slice(pool, Batches(40, i => RandomBytes(i, 5_000)));
+        BufferSlice random = pool.Copy(Batches(40, i => RandomBytes(i, 5_000)));
         (BufferSlice sent, int none) = packer.Pack(random);
         Assert.Equal((random, 0), (sent, none));
         sent.Release();
@@ -189,12 +189,5 @@ public sealed class SnapshotTransfersTests
         byte[] bytes = new byte[count];
         new Random(seed).NextBytes(bytes);
         return bytes;
-    }
-
-    private static BufferSlice Slice(BufferPool pool, byte[] bytes)
-    {
-        PooledBuffer buffer = pool.Rent(bytes.Length);
-        bytes.CopyTo(buffer.Span);
-        return buffer.Slice(0, bytes.Length);
     }
 }

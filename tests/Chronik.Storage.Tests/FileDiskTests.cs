@@ -44,7 +44,7 @@ public sealed class FileDiskTests : IDisposable
             for (int i = 1; i <= Entries; i++)
             {
                 TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
-                BufferSlice payload = Make.Slice(_pool, Payload(number, i));
+                BufferSlice payload = _pool.Copy(Payload(number, i));
                 storage.Wal.Append(new WalWrite
                 {
                     Group = Make.GroupA with { Partition = number },
@@ -117,7 +117,7 @@ public sealed class FileDiskTests : IDisposable
         FileDisk disk = new();
         disk.CreateDirectory(_directory);
         using IDiskFile file = disk.Open(Path.Combine(_directory, "f"), DiskOpen.CreateNew);
-        BufferSlice[] slices = [.. Enumerable.Range(0, 2500).Select(i => Make.Slice(_pool, [(byte)i, (byte)(i >> 8)]))];
+        BufferSlice[] slices = [.. Enumerable.Range(0, 2500).Select(i => _pool.Copy([(byte)i, (byte)(i >> 8)]))];
         file.Write(slices, 10);
         byte[] read = new byte[5010];
         Assert.Equal(read.Length, file.Read(read, 0));

@@ -47,20 +47,13 @@ internal static class Make
         return builder.Build();
     }
 
-    public static BufferSlice Slice(BufferPool pool, ReadOnlySpan<byte> bytes)
-    {
-        PooledBuffer buffer = pool.Rent(bytes.Length);
-        bytes.CopyTo(buffer.Span);
-        return buffer.Slice(0, bytes.Length);
-    }
-
     public static void AppendTo(PartitionLog log, BufferPool pool, params ReadOnlySpan<byte[]> batches) =>
         AppendTo(log, pool, areCold: false, batches);
 
     public static void AppendTo(PartitionLog log, BufferPool pool, bool areCold, params ReadOnlySpan<byte[]> batches)
     {
         BufferSlice[] slices = new BufferSlice[batches.Length];
-        for (int i = 0; i < slices.Length; i++) slices[i] = Slice(pool, batches[i]);
+        for (int i = 0; i < slices.Length; i++) slices[i] = pool.Copy(batches[i]);
         log.Append(slices, areCold);
         foreach (BufferSlice slice in slices) slice.Release();
     }
@@ -114,7 +107,7 @@ internal sealed class GroupWriter(NodeStorage storage, BufferPool pool, GroupId 
         foreach (byte[] payload in payloads)
         {
             LogIndex index = new(Next++);
-            entries.Add(new LogEntry(index, new Term(term), EntryKind.Batch, new KafkaOffset(Next), Make.Slice(pool, payload)));
+            entries.Add(new LogEntry(index, new Term(term), EntryKind.Batch, new KafkaOffset(Next), pool.Copy(payload)));
         }
 
         storage.Wal.Append(new WalWrite { Group = group, Entries = entries, Completion = outcome });

@@ -261,7 +261,7 @@ internal sealed class GroupModel
             byte[] batch = Make.Batch(offset, records, valueBytes: random.Next(8) == 0 ? random.Next(4000, 9000) : random.Next(0, 300));
             offset += records;
             LogIndex index = new(++last);
-            entries.Add(new LogEntry(index, new Term(term), EntryKind.Batch, new KafkaOffset(offset), Make.Slice(pool, batch)));
+            entries.Add(new LogEntry(index, new Term(term), EntryKind.Batch, new KafkaOffset(offset), pool.Copy(batch)));
         }
 
         write.Entries = entries;

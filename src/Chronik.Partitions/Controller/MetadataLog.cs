@@ -23,9 +23,6 @@ internal static class MetadataLog
     {
         RecordBatchBuilder builder = new();
         foreach (MetadataRecord record in records) builder.Add(nowMs, null, MetadataRecordCodec.ToBytes(record));
-        byte[] batch = builder.Build();
-        PooledBuffer buffer = buffers.Rent(batch.Length);
-        batch.CopyTo(buffer.Span);
-        return buffer.Slice(0, batch.Length);
+        return buffers.Copy(builder.Build());
     }
 }

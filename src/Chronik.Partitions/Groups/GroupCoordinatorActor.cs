@@ -203,14 +203,13 @@ internal sealed class GroupCoordinatorActor : UntypedActor, IWithTimers
     {
         byte[] bytes = builder.Build();
         builder.Clear();
-        PooledBuffer buffer = _node.Buffers.Rent(bytes.Length);
-        bytes.CopyTo(buffer.Span);
+        BufferSlice copy = _node.Buffers.Copy(bytes);
         var batch = new Batch(last, bytes.Length);
         _inFlight.Enqueue(batch);
         _inFlightBytes += bytes.Length;
         _logBytes += bytes.Length;
-        _partition.Append(new AppendRequest(buffer.Slice(0, bytes.Length), RequiredAcks.All, new Sink(_self, batch), 0));
-        buffer.Release();
+        _partition.Append(new AppendRequest(copy, RequiredAcks.All, new Sink(_self, batch), 0));
+        copy.Release();
     }
 
     private void Refuse(in GroupWrite write, int bytes)

@@ -50,9 +50,7 @@ internal static class SnapshotChunk
         try
         {
             if (length != rawBytes) throw new InvalidDataException($"a chunk has {length} bytes instead of {rawBytes}");
-            PooledBuffer buffer = pool.Rent(length);
-            raw.AsSpan(0, length).CopyTo(buffer.Span);
-            return buffer.Slice(0, length);
+            return pool.Copy(raw.AsSpan(0, length));
         }
         finally
         {
@@ -79,11 +77,7 @@ internal sealed class SnapshotPacker(BufferPool pool)
     {
         if (_skip == 0 && Shrinks(raw.Span[..Math.Min(SampleBytes, raw.Length)])
             && (raw.Length <= SampleBytes || Shrinks(raw.Span)))
-        {
-            PooledBuffer buffer = pool.Rent(_compressed.WrittenCount);
-            _compressed.WrittenSpan.CopyTo(buffer.Span);
-            return (buffer.Slice(0, _compressed.WrittenCount), raw.Length);
-        }
+            return (pool.Copy(_compressed.WrittenSpan), raw.Length);
 
         if (_skip == 0) _skip = SkippedChunks;
         else if (_skip < int.MaxValue) _skip--;

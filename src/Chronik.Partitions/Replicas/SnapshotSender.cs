@@ -203,7 +203,7 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
     {
         SnapshotManifest manifest = new(_transfer.Node.Storage.Identity.ClusterId, _next, _transfer.Log.RangesFrom(_next));
         _progress!.Lacks(manifest.Bytes);
-        BufferSlice payload = Rent(manifest.Write());
+        BufferSlice payload = _transfer.Node.Buffers.Copy(manifest.Write());
         bool isSent = TrySend(Make(SnapshotPart.Manifest, _next) with { Payload = payload, Checksum = Crc32C.Compute(payload.Span) });
         payload.Release();
         _manifestIsDue = !isSent;
@@ -255,7 +255,7 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
             return;
         }
 
-        BufferSlice payload = Rent(end.State);
+        BufferSlice payload = _transfer.Node.Buffers.Copy(end.State);
         // The member may have come further already, under another leader.
         SnapshotMessage message = Make(SnapshotPart.State, _next > end.Point.LogEnd ? _next : end.Point.LogEnd) with
         {
@@ -288,13 +288,6 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
         IActorRef self = _self;
         _wait = _transfer.Node.Snapshots.Time.CreateTimer(
             _ => self.Tell(GoOn.Instance, ActorRefs.NoSender), null, time, Timeout.InfiniteTimeSpan);
-    }
-
-    private BufferSlice Rent(byte[] bytes)
-    {
-        PooledBuffer buffer = _transfer.Node.Buffers.Rent(bytes.Length);
-        bytes.CopyTo(buffer.Span);
-        return buffer.Slice(0, bytes.Length);
     }
 
     /// <summary>Where the log begins at this moment; what lies before it, and only that, the receiver need not have.</summary>

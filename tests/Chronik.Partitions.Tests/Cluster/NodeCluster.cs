@@ -214,10 +214,9 @@ internal sealed class NodeCluster : IAsyncDisposable
         {
             if (node.Find(new TopicPartition("t", 0)) is not { View.IsLeader: true } leader) continue;
             Answer answer = new();
-            PooledBuffer buffer = Get(node.Id.Value)!.Buffers.Rent(bytes.Length);
-            bytes.CopyTo(buffer.Span);
-            leader.Append(new AppendRequest(buffer.Slice(0, bytes.Length), RequiredAcks.All, answer, 0));
-            buffer.Release();
+            BufferSlice copy = Get(node.Id.Value)!.Buffers.Copy(bytes);
+            leader.Append(new AppendRequest(copy, RequiredAcks.All, answer, 0));
+            copy.Release();
             return await answer.Task.WaitAsync(NodeFixture.Patience);
         }
 

@@ -44,8 +44,7 @@ public sealed class PeerHubTests : TestKit
     {
         await ConnectAsync();
         _two.Register(Group, TestActor, [One]);
-        PooledBuffer payload = _buffers.Rent(3);
-        new byte[] { 7, 8, 9 }.CopyTo(payload.Span);
+        BufferSlice payload = _buffers.Copy([7, 8, 9]);
         RaftMessage sent = new()
         {
             Kind = MessageKind.Append,
@@ -60,7 +59,7 @@ public sealed class PeerHubTests : TestKit
             Entries =
             [
                 new LogEntry(new LogIndex(42), new Term(5), EntryKind.NoOp, new KafkaOffset(9), BufferSlice.Empty),
-                new LogEntry(new LogIndex(43), new Term(5), EntryKind.Batch, new KafkaOffset(12), payload.Slice(0, 3)),
+                new LogEntry(new LogIndex(43), new Term(5), EntryKind.Batch, new KafkaOffset(12), payload),
             ],
         };
         Assert.True(_one.Send(Two, Group, sent));

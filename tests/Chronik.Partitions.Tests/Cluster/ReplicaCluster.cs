@@ -149,10 +149,9 @@ internal sealed class ReplicaCluster : IAsyncDisposable
     public Task<AppendResult> Begin(Partition partition, byte[] bytes, RequiredAcks acks = RequiredAcks.All)
     {
         Answer answer = new();
-        PooledBuffer buffer = _nodes.Values.First(node => node.Find(Group) == partition).Buffers.Rent(bytes.Length);
-        bytes.CopyTo(buffer.Span);
-        partition.Append(new AppendRequest(buffer.Slice(0, bytes.Length), acks, answer, 0));
-        buffer.Release();
+        BufferSlice copy = _nodes.Values.First(node => node.Find(Group) == partition).Buffers.Copy(bytes);
+        partition.Append(new AppendRequest(copy, acks, answer, 0));
+        copy.Release();
         return answer.Task;
     }
 

@@ -237,14 +237,6 @@ public sealed class SnapshotTests
 
         void Tell(long transfer, SnapshotPart part, byte[] bytes)
         {
-            BufferSlice payload = BufferSlice.Empty;
-            if (bytes.Length > 0)
-            {
-                PooledBuffer buffer = cluster[follower].Buffers.Rent(bytes.Length);
-                bytes.CopyTo(buffer.Span);
-                payload = buffer.Slice(0, bytes.Length);
-            }
-
             SnapshotMessage message = new()
             {
                 Group = cluster.Group,
@@ -252,7 +244,7 @@ public sealed class SnapshotTests
                 From = leader,
                 Transfer = transfer,
                 Point = point,
-                Payload = payload,
+                Payload = bytes.Length > 0 ? cluster[follower].Buffers.Copy(bytes) : BufferSlice.Empty,
             };
             cluster.At(follower).Replica.Tell(message, Akka.Actor.ActorRefs.NoSender);
         }

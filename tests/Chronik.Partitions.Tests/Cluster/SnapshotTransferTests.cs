@@ -408,14 +408,6 @@ public sealed class SnapshotTransferTests
 
         public void Tell(SnapshotPart part, long offset, byte[] bytes)
         {
-            BufferSlice payload = BufferSlice.Empty;
-            if (bytes.Length > 0)
-            {
-                PooledBuffer buffer = cluster[to].Buffers.Rent(bytes.Length);
-                bytes.CopyTo(buffer.Span);
-                payload = buffer.Slice(0, bytes.Length);
-            }
-
             if (part != SnapshotPart.Manifest) _checksum = Crc32C.Append(_checksum, bytes);
             SnapshotMessage message = new()
             {
@@ -426,7 +418,7 @@ public sealed class SnapshotTransferTests
                 Transfer = transfer,
                 Offset = new KafkaOffset(offset),
                 Point = point,
-                Payload = payload,
+                Payload = bytes.Length > 0 ? cluster[to].Buffers.Copy(bytes) : BufferSlice.Empty,
                 Checksum = part == SnapshotPart.Manifest ? Crc32C.Compute(bytes) : _checksum,
             };
             cluster.At(to).Replica.Tell(message, ActorRefs.NoSender);
