@@ -9,7 +9,7 @@ public static partial class MetadataMachine
     private static ItemResult Drain(Draft draft, DrainBroker drain)
     {
         MetadataImage image = draft.Image;
-        if (draft.Requires(FeatureLevel.Operable, "Draining a broker") is { } tooLow) return new ItemResult(tooLow.Error, tooLow.Message);
+        if (draft.Requires(FeatureLevel.Operable, "Draining a broker") is { } refusal) return refusal.ToResult();
         if (!image.Brokers.TryGetValue(drain.Id, out BrokerImage? broker))
             return new ItemResult(KafkaError.BrokerIdNotRegistered, $"No broker has the id {drain.Id}.");
         bool leaves = drain.IsDraining && (drain.ThenRemove || broker.IsLeaving); // Draining what leaves already does not keep it.

@@ -9,8 +9,7 @@ public static partial class MetadataMachine
     /// <summary>A set that is the one known already leaves no record, so that reports may be repeated at will.</summary>
     private static ItemResult Change(Draft draft, NodeId leader, PartitionIsr change)
     {
-        if (draft.Requires(FeatureLevel.Operable, "To record who is in sync") is { } refusal)
-            return new ItemResult(refusal.Error, refusal.Message);
+        if (draft.Requires(FeatureLevel.Operable, "To record who is in sync") is { } refusal) return refusal.ToResult();
         if (!draft.Image.TopicsById.TryGetValue(change.Topic, out TopicImage? topic)
             || (uint)change.Partition >= (uint)topic.Partitions.Length)
             return new ItemResult(KafkaError.UnknownTopicOrPartition, $"There is no partition {change.Partition} of topic {change.Topic}.");

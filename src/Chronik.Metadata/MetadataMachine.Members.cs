@@ -12,7 +12,7 @@ public static partial class MetadataMachine
         HashSet<(string, int)> twice = Repeated(alter.Items.Select(item => (item.Topic, item.Partition)));
         foreach (Reassignment item in alter.Items)
         {
-            if (refusal is not null) yield return new ItemResult(refusal.Error, refusal.Message);
+            if (refusal is not null) yield return refusal.ToResult();
             else if (twice.Contains((item.Topic, item.Partition)))
                 yield return new ItemResult(KafkaError.InvalidRequest, $"{item.Topic}-{item.Partition} appears more than once.");
             else yield return MoveOne(draft, item, alter.AllowFactorChange);
@@ -46,7 +46,7 @@ public static partial class MetadataMachine
             if (!now.IsMoving) refusal ??= RefuseLoss(draft, now.Replicas); // They have to agree to the move.
         }
 
-        if (refusal is not null) return new ItemResult(refusal.Error, refusal.Message);
+        if (refusal is not null) return refusal.ToResult();
 
         PartitionImage next = Towards(draft.Image, now, target);
         if (!IsSame(now, next)) draft.Add(next.ToRecord(topic.Id, item.Partition));
@@ -167,8 +167,7 @@ public static partial class MetadataMachine
 
     private static ItemResult Unregister(Draft draft, UnregisterBroker unregister)
     {
-        if (draft.Requires(FeatureLevel.Operable, "To forget a broker") is { } refusal)
-            return new ItemResult(refusal.Error, refusal.Message);
+        if (draft.Requires(FeatureLevel.Operable, "To forget a broker") is { } refusal) return refusal.ToResult();
         if (!draft.Image.Brokers.TryGetValue(unregister.Id, out BrokerImage? broker))
             return new ItemResult(KafkaError.BrokerIdNotRegistered, $"No broker has the id {unregister.Id}.");
         if (broker.IsLive)

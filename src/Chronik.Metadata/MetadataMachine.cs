@@ -147,7 +147,10 @@ public static partial class MetadataMachine
     }
 
     /// <summary>Why an item is refused.</summary>
-    private sealed record Refusal(KafkaError Error, string Message);
+    private sealed record Refusal(KafkaError Error, string Message)
+    {
+        public ItemResult ToResult() => new(Error, Message);
+    }
 
     /// <summary>The image with the records decided so far.</summary>
     private sealed class Draft(MetadataImage image, DecisionContext context)
