@@ -25,11 +25,12 @@ internal sealed class PartitionLocator(NodeId self, PartitionDirectory directory
     /// <summary>Where a partition is; null when the metadata does not know it.</summary>
     public PartitionLocation? Locate(MetadataImage image, TopicId topic, int partition)
     {
-        if (!image.TopicsById.TryGetValue(topic, out TopicImage? known) || (uint)partition >= (uint)known.Partitions.Length) return null;
-        IReadOnlyList<NodeId> replicas = known.Partitions[partition].Replicas;
-        (NodeId leader, LeaderEpoch epoch, IReadOnlyList<NodeId>? isr) = Lead(new GroupId(topic, partition));
+        GroupId group = new(topic, partition);
+        if (image.Find(group) is not { } known) return null;
+        IReadOnlyList<NodeId> replicas = known.Replicas;
+        (NodeId leader, LeaderEpoch epoch, IReadOnlyList<NodeId>? isr) = Lead(group);
         IReadOnlyList<NodeId> offline = replicas.All(IsLive) ? [] : [.. replicas.Where(replica => !IsLive(replica))];
-        return new PartitionLocation(leader, epoch, replicas, isr ?? known.Partitions[partition].Isr, offline);
+        return new PartitionLocation(leader, epoch, replicas, isr ?? known.Isr, offline);
 
         bool IsLive(NodeId node) => image.Brokers.TryGetValue(node, out BrokerImage? broker) && broker.IsLive;
     }

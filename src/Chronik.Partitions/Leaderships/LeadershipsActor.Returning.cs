@@ -45,9 +45,8 @@ internal sealed partial class LeadershipsActor
         {
             PartitionView view = partition.Published;
             if (!view.IsLeader || view.Replicas.Count < 2) continue;
-            if (!image.TopicsById.TryGetValue(partition.Group.Topic, out TopicImage? topic)
-                || partition.Group.Partition >= topic.Partitions.Length) continue;
-            NodeId preferred = topic.Partitions[partition.Group.Partition].Replicas[0];
+            if (image.Find(partition.Group) is not { } known) continue;
+            NodeId preferred = known.Replicas[0];
             if (preferred == _node.Self || !view.Replicas.Contains(preferred) || !view.Isr.Contains(preferred)) continue;
             if (MayLead(preferred)) wanted.Add(partition.Group, preferred);
         }

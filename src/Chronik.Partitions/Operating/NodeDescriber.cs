@@ -14,11 +14,8 @@ internal sealed class NodeDescriber(ControllerSetup setup)
         List<Task<MoveProgress?>> moves = [];
         foreach (Partition partition in setup.Directory.All)
         {
-            if (!partition.View.IsLeader
-                || !setup.Published.Image.TopicsById.TryGetValue(partition.Group.Topic, out TopicImage? topic)
-                || partition.Group.Partition >= topic.Partitions.Length) continue;
-            PartitionImage image = topic.Partitions[partition.Group.Partition];
-            if (image.IsMoving) moves.Add(ProgressAsync(partition, image));
+            if (partition.View.IsLeader && setup.Published.Image.Find(partition.Group) is { IsMoving: true } image)
+                moves.Add(ProgressAsync(partition, image));
         }
 
         MoveProgress?[] known = await Task.WhenAll(moves).ConfigureAwait(false);
