@@ -1,8 +1,6 @@
-using System.Collections.Immutable;
 using Akka;
 using Akka.Actor;
 using Akka.Configuration;
-using Chronik.Groups;
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Controller;
@@ -14,76 +12,10 @@ using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
 using Chronik.Partitions.Watching;
 using Chronik.Persistence;
-using Chronik.Protocol;
 using Chronik.Raft;
 using Chronik.Storage;
 
 namespace Chronik.Partitions;
-
-/// <summary>What a node is told at start.</summary>
-public sealed record ChronikNodeOptions
-{
-    /// <summary>Where clients reach this node.</summary>
-    public required ImmutableArray<BrokerEndpoint> Endpoints { get; init; }
-
-    /// <summary>The node's rack, or null.</summary>
-    public string? Rack { get; init; }
-
-    /// <summary>The node's own values of Kafka's broker keys.</summary>
-    public BrokerSettings Settings { get; init; } = new();
-
-    /// <summary>The limits of its partitions.</summary>
-    public PartitionLimits Limits { get; init; } = new();
-
-    /// <summary>The limits of its group coordinators.</summary>
-    public GroupLimits GroupLimits { get; init; } = new();
-
-    /// <summary>
-    /// The newest level that the node speaks. Lower than what this version can only in tests, where it stands for an older version; then
-    /// its storage must be told the same.
-    /// </summary>
-    public int NewestLevel { get; init; } = FeatureLevel.Newest;
-
-    /// <summary>Whether partitions are evened out over the brokers while this node is the controller.</summary>
-    public bool Balances { get; init; }
-
-    /// <summary>How the node takes part in a cluster; null when it is alone, and needs no other.</summary>
-    public ClusterOptions? Cluster { get; init; }
-
-    /// <summary>How long a leader may be silent before its followers look for another; that takes them up to twice as long.</summary>
-    public TimeSpan ElectionTimeout { get; init; } = TimeSpan.FromMilliseconds(500);
-
-    /// <summary>
-    /// How many records the metadata log may hold before it is stated anew: too few, and it is written all the time; too many, and every
-    /// start reads them (about a million in a second).
-    /// </summary>
-    internal long MetadataLogRecords { get; init; } = 10_000;
-}
-
-/// <summary>How a node takes part in a cluster.</summary>
-public sealed record ClusterOptions
-{
-    /// <summary>How many nodes must be there before a cluster is formed, once.</summary>
-    public int BootstrapExpect { get; init; } = 1;
-
-    /// <summary>
-    /// Addresses of actor systems that are there if any is, such as akka.tcp://chronik@host:9192; the same as the actor system's seed
-    /// nodes. None: this node is the first of its cluster, and others name it.
-    /// </summary>
-    public IReadOnlyList<string> Seeds { get; init; } = [];
-
-    /// <summary>Told, once a second, what is waited for until this node belongs to a cluster: one line.</summary>
-    public Action<string> Progress { get; init; } = _ => { };
-
-    /// <summary>Where this node's actor system is; null: where it says.</summary>
-    internal Address? Self { get; init; }
-
-    /// <summary>Finds an actor of another node by its path below /user; null: by the actor system's own means.</summary>
-    internal Func<Address, string, ICanTell>? Reach { get; init; }
-
-    /// <summary>How long a broker must be out of reach before it is recorded as not live.</summary>
-    internal TimeSpan FenceAfter { get; init; } = TimeSpan.FromSeconds(10);
-}
 
 /// <summary>
 /// One node of Chronik inside an actor system: its replicas, its controller and its coordinators, on a storage that is already open.
@@ -94,8 +26,6 @@ public sealed record ClusterOptions
 /// </remarks>
 public sealed partial class ChronikNode : IBrokerNode
 {
-    private static readonly TimeSpan OffsetsTopicTimeout = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan CoordinatorTimeout = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan LeadersTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan HandOverTimeout = TimeSpan.FromSeconds(7); // It takes six at most, unless nothing works here any more.
@@ -333,68 +263,6 @@ public sealed partial class ChronikNode : IBrokerNode
         catch (AskTimeoutException)
         {
             return new HandOverReport(0, ["the node did not get to it"], _time.GetElapsedTime(began));
-        }
-    }
-
-    /// <inheritdoc/>
-    public async Task<(KafkaError Error, NodeId Coordinator)> FindGroupCoordinatorAsync(string groupId)
-    {
-        if (!Metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out TopicImage? topic))
-        {
-            await CreateOffsetsTopicAsync().ConfigureAwait(false);
-            if (!Metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out topic))
-                return (KafkaError.CoordinatorNotAvailable, NodeId.None);
-        }
-
-        int number = GroupCoordinator.PartitionFor(groupId, topic.Partitions.Length);
-        NodeId leader = Locate(topic.Id, number)?.Leader ?? NodeId.None;
-        bool isThere = leader == Id
-            ? await _coordinators.WaitForAsync(number, CoordinatorTimeout).ConfigureAwait(false)
-            : leader.IsSome;
-        return isThere ? (KafkaError.None, leader) : (KafkaError.CoordinatorNotAvailable, NodeId.None);
-    }
-
-    /// <inheritdoc/>
-    public async Task<IResponseMessage?> AskGroupCoordinatorAsync(
-        string groupId, IRequestMessage request, short version, RequestOrigin origin)
-    {
-        if (!Metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out TopicImage? topic)) return null;
-        int number = GroupCoordinator.PartitionFor(groupId, topic.Partitions.Length);
-        if (_coordinators.Find(number) is not { } coordinator || !Leads(topic, number)) return null;
-        return await AskCoordinatorAsync(coordinator, request, version, origin).ConfigureAwait(false);
-    }
-
-    /// <inheritdoc/>
-    public async Task<IReadOnlyList<IResponseMessage>> AskAllGroupCoordinatorsAsync(
-        IRequestMessage request, short version, RequestOrigin origin)
-    {
-        if (!Metadata.Topics.TryGetValue(TopicNames.ConsumerOffsets, out TopicImage? topic)) return [];
-        IEnumerable<Task<IResponseMessage>> answers = _coordinators.All
-            .Where(one => Leads(topic, one.Key))
-            .Select(one => AskCoordinatorAsync(one.Value, request, version, origin));
-        return await Task.WhenAll(answers).ConfigureAwait(false);
-    }
-
-    /// <summary>
-    /// Whether what a coordinator here remembers is the truth at this moment: one whose replica was deposed may not have heard of it yet.
-    /// </summary>
-    private bool Leads(TopicImage topic, int partition) => Find(topic.Id, partition) is { View.IsLeader: true };
-
-    /// <summary>A join or a sync waits for other members, so there is no bound here: the coordinator answers in its own time.</summary>
-    private static Task<IResponseMessage> AskCoordinatorAsync(
-        IActorRef coordinator, IRequestMessage request, short version, RequestOrigin origin) =>
-        coordinator.Ask<IResponseMessage>(new GroupRequest(request, version, origin), Timeout.InfiniteTimeSpan);
-
-    /// <summary>What becomes of it shows in the metadata; who asked for a coordinator asks again.</summary>
-    private async Task CreateOffsetsTopicAsync()
-    {
-        try
-        {
-            NewTopic topic = InternalTopics.ConsumerOffsets(Metadata, Id, Settings, _cluster?.BootstrapExpect ?? 1);
-            await SubmitAsync(new CreateTopics([topic]), OffsetsTopicTimeout).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is TimeoutException or MetadataAppendException)
-        {
         }
     }
 
