@@ -13,7 +13,6 @@ internal static class GroupRecords
     /// <summary>About what an offset's record takes beside its names and its text.</summary>
     public const int OffsetOverhead = 48;
 
-    private const short LegacyOffsetType = 0;
     private const short OffsetVersion = 4;
     private const short ExpiringOffsetVersion = 1;
     private const short MetadataVersion = 3;
@@ -30,7 +29,7 @@ internal static class GroupRecords
             ExpireTimestamp = offset.ExpiresAtMs,
             TopicId = offset.TopicId.Value,
         };
-        return new GroupRecord(OffsetKey(groupId, partition), Encode(version, value));
+        return new GroupRecord(OffsetKey(groupId, partition), CoordinatorRecords.EncodeValue(value, version));
     }
 
     public static GroupRecord OffsetTombstone(string groupId, TopicPartition partition) => new(OffsetKey(groupId, partition), null);
@@ -65,26 +64,33 @@ internal static class GroupRecords
             });
         }
 
-        return Metadata(group.Id, Encode(MetadataVersion, value));
+        return Metadata(group.Id, CoordinatorRecords.EncodeValue(value, MetadataVersion));
     }
 
     public static bool TryReadOffsetKey(ReadOnlyMemory<byte> key, out string groupId, out TopicPartition partition)
     {
-        var reader = new KafkaReader(key);
-        short type = reader.ReadInt16();
-        groupId = "";
-        partition = default;
-        if (type != OffsetCommitKey.RecordType && type != LegacyOffsetType) return false;
-        OffsetCommitKey body = OffsetCommitKey.Read(ref reader, 0);
-        groupId = body.Group;
-        partition = new TopicPartition(body.Topic, body.Partition);
-        return true;
+        short type = CoordinatorRecords.TypeOf(key.Span);
+        if (type == OffsetCommitKey.RecordType)
+        {
+            OffsetCommitKey body = CoordinatorRecords.DecodeKey<OffsetCommitKey>(key);
+            (groupId, partition) = (body.Group, new TopicPartition(body.Topic, body.Partition));
+            return true;
+        }
+
+        if (type == LegacyOffsetCommitKey.RecordType)
+        {
+            LegacyOffsetCommitKey body = CoordinatorRecords.DecodeKey<LegacyOffsetCommitKey>(key);
+            (groupId, partition) = (body.Group, new TopicPartition(body.Topic, body.Partition));
+            return true;
+        }
+
+        (groupId, partition) = ("", default);
+        return false;
     }
 
     public static CommittedOffset ReadOffset(ReadOnlyMemory<byte> value)
     {
-        var reader = new KafkaReader(value);
-        OffsetCommitValue body = OffsetCommitValue.Read(ref reader, reader.ReadInt16());
+        OffsetCommitValue body = CoordinatorRecords.DecodeValue<OffsetCommitValue>(value);
         return new CommittedOffset(
             new KafkaOffset(body.Offset), new LeaderEpoch(body.LeaderEpoch), body.Metadata, body.CommitTimestamp, body.ExpireTimestamp,
             new TopicId(body.TopicId));
@@ -92,19 +98,16 @@ internal static class GroupRecords
 
     public static bool TryReadMetadataKey(ReadOnlyMemory<byte> key, out string groupId)
     {
-        var reader = new KafkaReader(key);
-        groupId = "";
-        if (reader.ReadInt16() != GroupMetadataKey.RecordType) return false;
-        groupId = GroupMetadataKey.Read(ref reader, 0).Group;
-        return true;
+        bool isMetadata = CoordinatorRecords.TypeOf(key.Span) == GroupMetadataKey.RecordType;
+        groupId = isMetadata ? CoordinatorRecords.DecodeKey<GroupMetadataKey>(key).Group : "";
+        return isMetadata;
     }
 
     /// <summary>Fills a new group from a value of the log. Its members are there, with the one protocol that was chosen.</summary>
     public static void ReadMetadata(ReadOnlyMemory<byte> value, Group group)
     {
         byte[] kept = value.ToArray();
-        var reader = new KafkaReader(kept);
-        GroupMetadataValue body = GroupMetadataValue.Read(ref reader, reader.ReadInt16());
+        GroupMetadataValue body = CoordinatorRecords.DecodeValue<GroupMetadataValue>(kept);
         group.Persisted = kept;
         group.Generation = body.Generation;
         group.ProtocolType = body.ProtocolType.Length == 0 ? null : body.ProtocolType;
@@ -124,21 +127,8 @@ internal static class GroupRecords
         group.Restore(body.Members.Count == 0 ? GroupState.Empty : GroupState.Stable, body.CurrentStateTimestamp);
     }
 
-    private static byte[] OffsetKey(string groupId, TopicPartition partition) =>
-        Encode(
-            OffsetCommitKey.RecordType,
-            new OffsetCommitKey { Group = groupId, Topic = partition.Topic, Partition = partition.Partition },
-            version: 0);
+    private static byte[] OffsetKey(string groupId, TopicPartition partition) => CoordinatorRecords.EncodeKey(
+        new OffsetCommitKey { Group = groupId, Topic = partition.Topic, Partition = partition.Partition });
 
-    private static byte[] MetadataKey(string groupId) => Encode(GroupMetadataKey.RecordType, new GroupMetadataKey { Group = groupId }, 0);
-
-    private static byte[] Encode(short version, IMessage value) => Encode(version, value, version);
-
-    private static byte[] Encode(short prefix, IMessage body, short version)
-    {
-        using var writer = new KafkaWriter();
-        writer.WriteInt16(prefix);
-        body.Write(writer, version);
-        return writer.ToArray();
-    }
+    private static byte[] MetadataKey(string groupId) => CoordinatorRecords.EncodeKey(new GroupMetadataKey { Group = groupId });
 }

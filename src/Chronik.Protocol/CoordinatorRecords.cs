@@ -29,7 +29,7 @@ public static class CoordinatorRecords
         var reader = new KafkaReader(bytes);
         short type = reader.ReadInt16();
         if (type != TKey.RecordType) ProtocolException.Throw($"a coordinator's key has type {type}, not {TKey.RecordType}");
-        return Decode<TKey>(ref reader, 0);
+        return TKey.Read(ref reader, 0);
     }
 
     /// <summary>Reads a stored value, whatever its version.</summary>
@@ -38,16 +38,7 @@ public static class CoordinatorRecords
         where TValue : ICoordinatorValue<TValue>
     {
         var reader = new KafkaReader(bytes);
-        short version = reader.ReadInt16();
-        return Decode<TValue>(ref reader, version);
-    }
-
-    private static T Decode<T>(ref KafkaReader reader, short version)
-        where T : IMessage<T>
-    {
-        T message = T.Read(ref reader, version);
-        reader.RequireEnd();
-        return message;
+        return TValue.Read(ref reader, reader.ReadInt16());
     }
 
     private static byte[] Encode(short prefix, IMessage message, short version)
