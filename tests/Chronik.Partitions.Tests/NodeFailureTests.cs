@@ -111,50 +111,27 @@ public sealed class NodeFailureTests
         await using NodeFixture node = await NodeFixture.StartAsync();
         Partition partition = await node.CreateAsync("t");
         using ManualResetEventSlim goOn = new();
-        Answers held = new(() => goOn.Wait(NodeFixture.Patience));
-        Append(node, partition, held, 10);
-        await held.Entered.WaitAsync(NodeFixture.Patience);
+        Task<AppendResult> held = AppendAsync(node, partition, 10, () => goOn.Wait(NodeFixture.Patience));
+        Assert.Equal(KafkaError.None, (await held.WaitAsync(NodeFixture.Patience)).Error);
 
         // The replica is held in the answer above, so that these two are gathered, written and applied together, in two parts.
-        Answers large = new();
-        Answers small = new();
-        Append(node, partition, large, 2 << 20);
-        Append(node, partition, small, 10);
+        Task<AppendResult> large = AppendAsync(node, partition, 2 << 20);
+        Task<AppendResult> small = AppendAsync(node, partition, 10);
         int writes = 0;
         node.Disk.Fault = (_, operation, path) =>
             operation == DiskOperation.Write && path.EndsWith(".log", StringComparison.Ordinal) && Interlocked.Increment(ref writes) == 2
                 ? new IOException("injected")
                 : null;
         goOn.Set();
-        Assert.Equal(KafkaError.None, (await held.Task.WaitAsync(NodeFixture.Patience)).Error);
-        Assert.Equal(KafkaError.KafkaStorageError, (await large.Task.WaitAsync(NodeFixture.Patience)).Error);
-        Assert.Equal(KafkaError.KafkaStorageError, (await small.Task.WaitAsync(NodeFixture.Patience)).Error);
+        Assert.Equal(KafkaError.KafkaStorageError, (await large.WaitAsync(NodeFixture.Patience)).Error);
+        Assert.Equal(KafkaError.KafkaStorageError, (await small.WaitAsync(NodeFixture.Patience)).Error);
         Assert.NotEqual(KafkaError.None, (await node.AppendAsync(partition, "late")).Error);
         Assert.Contains("injected", partition.View.Failure!, StringComparison.Ordinal);
     }
 
-    private static void Append(NodeFixture node, Partition partition, IAppendSink sink, int bytes)
+    private static Task<AppendResult> AppendAsync(NodeFixture node, Partition partition, int bytes, Action? whenAnswered = null)
     {
         byte[] batch = new RecordBatchBuilder().Add(1_000, null, new byte[bytes]).Build();
-        BufferSlice copy = node.Buffers.Copy(batch);
-        partition.Append(new AppendRequest(copy, RequiredAcks.All, sink, 0));
-        copy.Release();
-    }
-
-    private sealed class Answers(Action? inside = null) : IAppendSink
-    {
-        private readonly TaskCompletionSource _entered = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private readonly TaskCompletionSource<AppendResult> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task Entered => _entered.Task;
-
-        public Task<AppendResult> Task => _result.Task;
-
-        public void Appended(int slot, in AppendResult result)
-        {
-            _result.SetResult(result);
-            _entered.SetResult();
-            inside?.Invoke();
-        }
+        return partition.AppendAsync(node.Buffers, batch, whenAnswered: whenAnswered);
     }
 }

@@ -102,14 +102,8 @@ internal sealed class NodeFixture : IAsyncDisposable
     }
 
     public async Task<AppendResult> AppendAsync(
-        Partition partition, RecordBatchBuilder builder, RequiredAcks acks = RequiredAcks.All, bool isForwarded = false)
-    {
-        Answer answer = new();
-        BufferSlice batch = Buffers.Copy(builder.Build());
-        partition.Append(new AppendRequest(batch, acks, answer, 0) { IsForwarded = isForwarded });
-        batch.Release();
-        return await answer.Task.WaitAsync(Patience);
-    }
+        Partition partition, RecordBatchBuilder builder, RequiredAcks acks = RequiredAcks.All, bool isForwarded = false) =>
+        await partition.AppendAsync(Buffers, builder.Build(), acks, isForwarded).WaitAsync(Patience);
 
     /// <summary>Waits for what has no event of its own.</summary>
     public static async Task UntilAsync(Func<bool> condition)
@@ -129,14 +123,5 @@ internal sealed class NodeFixture : IAsyncDisposable
     {
         await CoordinatedShutdown.Get(_system).Run(CoordinatedShutdown.ActorSystemTerminateReason.Instance).WaitAsync(Patience);
         Storage.Dispose();
-    }
-
-    private sealed class Answer : IAppendSink
-    {
-        private readonly TaskCompletionSource<AppendResult> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task<AppendResult> Task => _result.Task;
-
-        public void Appended(int slot, in AppendResult result) => _result.SetResult(result);
     }
 }

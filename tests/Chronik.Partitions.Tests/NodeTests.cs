@@ -91,12 +91,7 @@ public sealed class NodeTests
         while (await ConfirmAsync()) await Task.Yield(); // It takes a moment until the replica stops.
         Assert.False(await ConfirmAsync());
 
-        async Task<bool> ConfirmAsync()
-        {
-            Read read = new();
-            partition.ConfirmRead(read);
-            return await read.Task.WaitAsync(NodeFixture.Patience);
-        }
+        Task<bool> ConfirmAsync() => partition.ConfirmReadAsync().WaitAsync(NodeFixture.Patience);
     }
 
     [Fact]
@@ -229,13 +224,4 @@ public sealed class NodeTests
     private static RecordBatchBuilder Idempotent(int sequence, string value) =>
         new RecordBatchBuilder { ProducerId = 7, ProducerEpoch = 0, BaseSequence = sequence }
             .Add(1_000, null, System.Text.Encoding.UTF8.GetBytes(value));
-
-    private sealed class Read : IReadSink
-    {
-        private readonly TaskCompletionSource<bool> _confirmed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task<bool> Task => _confirmed.Task;
-
-        public void Confirmed(bool isCurrent) => _confirmed.SetResult(isCurrent);
-    }
 }

@@ -44,16 +44,16 @@ public sealed class ReadIndexActorTests : IAsyncLifetime
     public async Task One_round_confirms_all_reads_that_waited_for_it_and_those_that_come_meanwhile_share_the_next()
     {
         Start(NodeFixture.Patience);
-        Read first = Ask();
+        ReadAnswer first = Ask();
         ulong round = Asked();
-        Read[] second = [.. Enumerable.Range(0, 100).Select(_ => Ask())];
+        ReadAnswer[] second = [.. Enumerable.Range(0, 100).Select(_ => Ask())];
         Answer(round, isGranted: true);
         Assert.True(await first.Task.WaitAsync(NodeFixture.Patience));
         Assert.Equal(round + 1, Asked());
         Assert.DoesNotContain(second, read => read.Task.IsCompleted);
         Answer(round, isGranted: true); // Of a round that is over.
         Answer(round + 1, isGranted: true);
-        foreach (Read read in second) Assert.True(await read.Task.WaitAsync(NodeFixture.Patience));
+        foreach (ReadAnswer read in second) Assert.True(await read.Task.WaitAsync(NodeFixture.Patience));
         Assert.Empty(_asked);
         Assert.True(_measured["chronik.readindex.rounds"] >= 2);
         Assert.True(_measured["chronik.readindex.latency"] >= 101);
@@ -63,10 +63,10 @@ public sealed class ReadIndexActorTests : IAsyncLifetime
     public async Task A_refused_round_is_asked_for_again_with_everybody_who_came_meanwhile()
     {
         Start(NodeFixture.Patience);
-        Read first = Ask();
+        ReadAnswer first = Ask();
         for (int i = 0; i < 6; i++) Answer(Asked(), isGranted: false);
         ulong round = Asked();
-        Read late = Ask();
+        ReadAnswer late = Ask();
         Answer(round, isGranted: false);
         Answer(Asked(), isGranted: true);
         Assert.True(await first.Task.WaitAsync(NodeFixture.Patience));
@@ -78,14 +78,14 @@ public sealed class ReadIndexActorTests : IAsyncLifetime
     public async Task Who_waits_too_long_is_told_and_so_is_everybody_when_the_replica_ends()
     {
         Start(TimeSpan.FromMilliseconds(50));
-        Read late = Ask();
+        ReadAnswer late = Ask();
         ulong round = Asked();
         Assert.False(await late.Task.WaitAsync(NodeFixture.Patience));
         Assert.True(_measured["chronik.readindex.timeouts"] >= 1);
         Answer(round, isGranted: true);
 
         Start(NodeFixture.Patience);
-        Read last = Ask();
+        ReadAnswer last = Ask();
         Asked(); // A stop overtakes what has not been handled yet.
         _system.Stop(_parent);
         Assert.False(await last.Task.WaitAsync(NodeFixture.Patience));
@@ -93,9 +93,9 @@ public sealed class ReadIndexActorTests : IAsyncLifetime
 
     private void Start(TimeSpan timeout) => _parent = _system.ActorOf(Props.Create(() => new Parent(timeout, _meters, _asked)));
 
-    private Read Ask()
+    private ReadAnswer Ask()
     {
-        Read read = new();
+        ReadAnswer read = new();
         _parent.Tell(new ConfirmRead(read, Stopwatch.GetTimestamp()), ActorRefs.NoSender);
         return read;
     }
@@ -117,14 +117,5 @@ public sealed class ReadIndexActorTests : IAsyncLifetime
             if (Sender.Equals(_child)) asked.Add(message);
             else _child.Tell(message, Self);
         }
-    }
-
-    private sealed class Read : IReadSink
-    {
-        private readonly TaskCompletionSource<bool> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task<bool> Task => _result.Task;
-
-        public void Confirmed(bool isCurrent) => _result.SetResult(isCurrent);
     }
 }

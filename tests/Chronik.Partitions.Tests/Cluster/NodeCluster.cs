@@ -212,12 +212,8 @@ internal sealed class NodeCluster : IAsyncDisposable
     {
         foreach (ChronikNode node in Nodes)
         {
-            if (node.Find(new TopicPartition("t", 0)) is not { View.IsLeader: true } leader) continue;
-            Answer answer = new();
-            BufferSlice copy = Get(node.Id.Value)!.Buffers.Copy(bytes);
-            leader.Append(new AppendRequest(copy, RequiredAcks.All, answer, 0));
-            copy.Release();
-            return await answer.Task.WaitAsync(NodeFixture.Patience);
+            if (node.Find(new TopicPartition("t", 0)) is { View.IsLeader: true } leader)
+                return await leader.AppendAsync(Get(node.Id.Value)!.Buffers, bytes).WaitAsync(NodeFixture.Patience);
         }
 
         return null;
@@ -271,15 +267,6 @@ internal sealed class NodeCluster : IAsyncDisposable
     }
 
     private sealed class Idle : ReceiveActor;
-
-    private sealed class Answer : IAppendSink
-    {
-        private readonly TaskCompletionSource<AppendResult> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task<AppendResult> Task => _result.Task;
-
-        public void Appended(int slot, in AppendResult result) => _result.SetResult(result);
-    }
 
     private sealed record Running(
         Address Address, MemoryDisk Disk, NodeStorage Storage, BufferPool Buffers, ActorSystem System, ChronikNode Node)

@@ -93,19 +93,6 @@ public sealed class ReadTests
     }
 
     /// <summary>The high watermark once the read is confirmed; null when nobody confirmed it.</summary>
-    private static async Task<long?> ReadAsync(Partition partition)
-    {
-        Read read = new();
-        partition.ConfirmRead(read);
-        return await read.Task.WaitAsync(NodeFixture.Patience) ? partition.View.HighWatermark.Value : null;
-    }
-
-    private sealed class Read : IReadSink
-    {
-        private readonly TaskCompletionSource<bool> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task<bool> Task => _result.Task;
-
-        public void Confirmed(bool isCurrent) => _result.SetResult(isCurrent);
-    }
+    private static async Task<long?> ReadAsync(Partition partition) =>
+        await partition.ConfirmReadAsync().WaitAsync(NodeFixture.Patience) ? partition.View.HighWatermark.Value : null;
 }

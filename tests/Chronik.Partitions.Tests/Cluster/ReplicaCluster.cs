@@ -146,14 +146,8 @@ internal sealed class ReplicaCluster : IAsyncDisposable
         await Begin(partition, bytes, acks).WaitAsync(NodeFixture.Patience);
 
     /// <summary>Appends one batch to a replica without waiting for the answer.</summary>
-    public Task<AppendResult> Begin(Partition partition, byte[] bytes, RequiredAcks acks = RequiredAcks.All)
-    {
-        Answer answer = new();
-        BufferSlice copy = _nodes.Values.First(node => node.Find(Group) == partition).Buffers.Copy(bytes);
-        partition.Append(new AppendRequest(copy, acks, answer, 0));
-        copy.Release();
-        return answer.Task;
-    }
+    public Task<AppendResult> Begin(Partition partition, byte[] bytes, RequiredAcks acks = RequiredAcks.All) =>
+        partition.AppendAsync(_nodes.Values.First(node => node.Find(Group) == partition).Buffers, bytes, acks);
 
     public static RecordBatchBuilder Batch(params string[] values)
     {
@@ -271,13 +265,4 @@ internal sealed class ReplicaCluster : IAsyncDisposable
         MinInsyncReplicas = minInsyncReplicas,
         Durability = Durability.Fsync,
     };
-
-    private sealed class Answer : IAppendSink
-    {
-        private readonly TaskCompletionSource<AppendResult> _result = new(TaskCreationOptions.RunContinuationsAsynchronously);
-
-        public Task<AppendResult> Task => _result.Task;
-
-        public void Appended(int slot, in AppendResult result) => _result.SetResult(result);
-    }
 }
