@@ -172,17 +172,7 @@ public class WalDamageTests
     [Fact]
     public void A_missing_file_is_reported()
     {
-        MemoryDisk disk = new();
-        NodeStorage storage = Make.Open(disk, pool: _pool);
-        GroupWriter writer = new(storage, _pool, Make.GroupA);
-        for (int i = 0; i < 40; i++)
-        {
-            writer.Append(1, new byte[8000]);
-            storage.RunQueued();
-        }
-
-        disk = disk.Kill();
-        storage.Dispose();
+        MemoryDisk disk = Filled(writes: 40);
         disk.Delete("/data/wal/0000000003.wal");
         StorageException e = Assert.Throws<StorageException>(() => Make.Open(disk, pool: _pool));
         Assert.Contains("WAL file 3", e.Message);
@@ -191,17 +181,7 @@ public class WalDamageTests
     [Fact]
     public void A_missing_oldest_file_is_reported()
     {
-        MemoryDisk disk = new();
-        NodeStorage storage = Make.Open(disk, pool: _pool);
-        GroupWriter writer = new(storage, _pool, Make.GroupA);
-        for (int i = 0; i < 20; i++)
-        {
-            writer.Append(1, new byte[8000]);
-            storage.RunQueued();
-        }
-
-        disk = disk.Kill();
-        storage.Dispose();
+        MemoryDisk disk = Filled(writes: 20);
         disk.Delete(First);
         StorageException e = Assert.Throws<StorageException>(() => Make.Open(disk, pool: _pool));
         Assert.Contains("cannot follow entry 0", e.Message);
@@ -215,6 +195,23 @@ public class WalDamageTests
         NodeStorage.Open(Make.Small(), new NodeId(1), null, disk, _pool, TimeProvider.System, told.Add).Dispose();
         Assert.Equal(told[^1].BytesTotal, told[^1].BytesRead);
         Assert.True(told[^1].BytesTotal >= end);
+    }
+
+    /// <summary>A disk whose WAL has files full of writes of one entry each; the process was killed.</summary>
+    private MemoryDisk Filled(int writes)
+    {
+        MemoryDisk disk = new();
+        NodeStorage storage = Make.Open(disk, pool: _pool);
+        GroupWriter writer = new(storage, _pool, Make.GroupA);
+        for (int i = 0; i < writes; i++)
+        {
+            writer.Append(1, new byte[8000]);
+            storage.RunQueued();
+        }
+
+        MemoryDisk killed = disk.Kill();
+        storage.Dispose();
+        return killed;
     }
 
     /// <summary>A disk whose first WAL file has ten writes of one entry each.</summary>
