@@ -15,6 +15,7 @@ internal static class IdentityFile
     private const string DirectoryKey = "directory.id";
     private const string VotersKey = "metadata.voters";
     private const string LevelKey = "cluster.level";
+    private const string PromisesKey = "founding.promises";
     private const int OldestFormat = 1;
     private const int NewestFormat = 2; // 2: has cluster.level, which is above the oldest one.
 
@@ -37,8 +38,14 @@ internal static class IdentityFile
             return new NodeIdentity(Cluster(Value(values, ClusterKey, path)), nodeId, Guid.Empty, []);
         if (!Guid.TryParse(id, out Guid directoryId)) throw new StorageException($"{path} has {DirectoryKey} = {id}, which is not an id");
         return values.TryGetValue(ClusterKey, out string? formed)
-            ? new NodeIdentity(Cluster(formed), nodeId, directoryId, Voters(Value(values, VotersKey, path), path)) { Level = level }
-            : new NodeIdentity("", nodeId, directoryId, []);
+            ? new NodeIdentity(Cluster(formed), nodeId, directoryId, Voters(Value(values, VotersKey, path), VotersKey, path))
+            {
+                Level = level,
+            }
+            : new NodeIdentity("", nodeId, directoryId, [])
+            {
+                Promises = values.TryGetValue(PromisesKey, out string? promises) ? Promises(promises, path) : [],
+            };
 
         int Level(string text) =>
             int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int level)
@@ -72,9 +79,14 @@ internal static class IdentityFile
         text.Append($"{FormatKey}={format}\n{NodeKey}={identity.NodeId}\n{DirectoryKey}={identity.DirectoryId}\n");
         if (identity.IsFormed)
         {
-            IEnumerable<string> voters = identity.MetadataVoters.Select(voter => $"{voter.Id}:{voter.Directory}");
-            text.Append($"{ClusterKey}={identity.ClusterId}\n{VotersKey}={string.Join(',', voters)}\n");
+            text.Append($"{ClusterKey}={identity.ClusterId}\n{VotersKey}={Text(identity.MetadataVoters)}\n");
             if (format > OldestFormat) text.Append($"{LevelKey}={identity.Level}\n");
+        }
+        else if (identity.Promises.Count > 0)
+        {
+            IEnumerable<string> promises = identity.Promises.Select(
+                promise => $"{promise.Round} {promise.ClusterId} {promise.Proposer} {Text(promise.Voters)}");
+            text.Append($"{PromisesKey}={string.Join(';', promises)}\n");
         }
 
         string path = Path.Combine(directory, Name);
@@ -88,7 +100,26 @@ internal static class IdentityFile
         disk.SyncDirectory(directory);
     }
 
-    private static List<MetadataVoter> Voters(string text, string path)
+    private static string Text(IReadOnlyList<MetadataVoter> voters) =>
+        string.Join(',', voters.Select(voter => $"{voter.Id}:{voter.Directory}"));
+
+    private static List<FoundingPromise> Promises(string text, string path)
+    {
+        List<FoundingPromise> promises = [];
+        foreach (string promise in text.Split(';'))
+        {
+            string[] parts = promise.Split(' ');
+            if (parts.Length != 4
+                || !long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out long round)
+                || !Guid.TryParse(parts[2], out Guid proposer))
+                throw new StorageException($"{path} has {PromisesKey} = {text}, which is not a list of ROUND CLUSTER DIRECTORY VOTERS");
+            promises.Add(new FoundingPromise(round, parts[1], proposer, Voters(parts[3], PromisesKey, path)));
+        }
+
+        return promises;
+    }
+
+    private static List<MetadataVoter> Voters(string text, string key, string path)
     {
         List<MetadataVoter> voters = [];
         foreach (string voter in text.Split(','))
@@ -97,7 +128,7 @@ internal static class IdentityFile
             if (colon < 0
                 || !int.TryParse(voter.AsSpan(0, colon), NumberStyles.None, CultureInfo.InvariantCulture, out int id)
                 || !Guid.TryParse(voter.AsSpan(colon + 1), out Guid directory))
-                throw new StorageException($"{path} has {VotersKey} = {text}, which is not a list of NODE:DIRECTORY");
+                throw new StorageException($"{path} has {key} = {text}, which is not a list of NODE:DIRECTORY");
             voters.Add(new MetadataVoter(new NodeId(id), directory));
         }
 

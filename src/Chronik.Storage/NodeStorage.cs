@@ -158,7 +158,26 @@ public sealed partial class NodeStorage : IDisposable
         {
             if (Identity.IsFormed && Identity.ClusterId != clusterId)
                 throw new StorageException($"{_options.DataDirectory} belongs to cluster {Identity.ClusterId}, not {clusterId}");
-            Identify(Identity with { ClusterId = clusterId, MetadataVoters = metadataVoters, Level = Math.Max(Identity.Level, level) });
+            Identify(Identity with
+            {
+                ClusterId = clusterId,
+                MetadataVoters = metadataVoters,
+                Level = Math.Max(Identity.Level, level),
+                Promises = [],
+            });
+        }
+    }
+
+    /// <summary>
+    /// Writes which foundings the node agreed to, instead of those that it named before; durable when this returns. Only while the
+    /// directory belongs to no cluster. Thread-safe.
+    /// </summary>
+    public void Promise(IReadOnlyList<FoundingPromise> promises)
+    {
+        lock (_identifying)
+        {
+            if (Identity.IsFormed) throw new StorageException($"{_options.DataDirectory} belongs to cluster {Identity.ClusterId}");
+            Identify(Identity with { Promises = promises });
         }
     }
 

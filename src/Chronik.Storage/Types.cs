@@ -36,6 +36,9 @@ public sealed record NodeIdentity(string ClusterId, NodeId NodeId, Guid Director
     /// </summary>
     public int Level { get; init; } = FeatureLevel.Oldest;
 
+    /// <summary>The foundings that the node agreed to and that may have come to be; none once the directory belongs to a cluster.</summary>
+    public IReadOnlyList<FoundingPromise> Promises { get; init; } = [];
+
     /// <summary>Whether the directory belongs to a cluster.</summary>
     public bool IsFormed => ClusterId.Length > 0;
 
@@ -47,6 +50,25 @@ public sealed record NodeIdentity(string ClusterId, NodeId NodeId, Guid Director
 /// <param name="Id">The node.</param>
 /// <param name="Directory">The data directory that it had.</param>
 public readonly record struct MetadataVoter(NodeId Id, Guid Directory);
+
+/// <summary>That a node agreed to a founding: it takes part in none that was proposed before it any more.</summary>
+/// <param name="Round">Which founding came first; of two with the same round the one with the lower cluster id did.</param>
+/// <param name="ClusterId">The cluster's id.</param>
+/// <param name="Proposer">The data directory of the node that proposed it.</param>
+/// <param name="Voters">The nodes that are to found it.</param>
+public sealed record FoundingPromise(long Round, string ClusterId, Guid Proposer, IReadOnlyList<MetadataVoter> Voters)
+{
+    /// <summary>Whether this founding was proposed before another one.</summary>
+    public bool IsBefore(FoundingPromise other) =>
+        Round != other.Round ? Round < other.Round : string.CompareOrdinal(ClusterId, other.ClusterId) < 0;
+
+    /// <summary>
+    /// Whether this cluster can never have a leader, wherever it may be written, once all of <paramref name="others"/> found another one:
+    /// those of its voters that are left are no majority.
+    /// </summary>
+    public bool EndsWith(IReadOnlyList<MetadataVoter> others) =>
+        Voters.Count(voter => !others.Contains(voter)) < (Voters.Count / 2) + 1;
+}
 
 /// <summary>How far recovery has come.</summary>
 /// <param name="BytesRead">Bytes of the WAL read so far.</param>

@@ -181,16 +181,15 @@ public sealed class FormingTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task One_that_is_out_of_reach_is_waited_for_because_it_may_be_founding_a_cluster_itself()
+    public async Task One_that_has_not_met_more_than_half_of_the_seed_nodes_founds_nothing()
     {
-        FormingNode first = _world.Start(1, expect: 1);
-        first.Forming.Tell(new MemberSeen(FormingWorld.AddressOf(7002)));
-        first.Forming.Tell(new MemberUnreachable(FormingWorld.AddressOf(7002)));
-        first.Forming.Tell(new MemberSeen(first.Address));
-        await SaysAsync(first, "nothing is heard of 127.0.0.1:7002");
+        FormingNode first = _world.Start(1, expect: 1, seeds: [7001, 7002]);
+        _world.Introduce(first);
+        await SaysAsync(first, "waiting for more than half of the seed nodes; nobody was met yet; nothing is heard of 127.0.0.1:7002");
         Assert.False(first.Storage.Identity.IsFormed);
-        first.Forming.Tell(new MemberGone(FormingWorld.AddressOf(7002)));
-        await FormingWorld.FormedAsync(first);
+        FormingNode second = _world.Start(2, expect: 1, seeds: [7001, 7002]);
+        await FormingWorld.FormedAsync(first, second);
+        Assert.Equal(first.ClusterId, second.ClusterId);
     }
 
     [Fact]

@@ -62,13 +62,13 @@ internal sealed class FormingWorld : IAsyncDisposable
         }
     }
 
-    /// <summary>A node dies; the others are told that nothing is heard of it, or that it is gone for good.</summary>
-    public async Task StopAsync(FormingNode node, bool isGone = false)
+    /// <summary>A node dies; the others are told that nothing is heard of it, or that it is gone for good, or nothing.</summary>
+    public async Task StopAsync(FormingNode node, bool isGone = false, bool isNoticed = true)
     {
         _running.TryRemove(KeyValuePair.Create(node.Address, node));
         await node.Forming.GracefulStop(NodeFixture.Patience);
         node.Dispose();
-        foreach (FormingNode other in _running.Values)
+        foreach (FormingNode other in _running.Values.Where(_ => isNoticed))
         {
             other.Forming.Tell(new AssociationLost(node.Address));
             other.Forming.Tell(new MemberUnreachable(node.Address));

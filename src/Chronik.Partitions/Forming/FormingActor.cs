@@ -19,10 +19,9 @@ namespace Chronik.Partitions.Forming;
 ///                                                                     |         |-- AssignReplicas(__cluster_metadata) --> /partitions
 /// </code>
 /// A cluster is founded once: when every node that is there has greeted every other, none belongs to a cluster, and they are as many as
-/// expected, the one with the lowest id proposes; each node accepts one proposal at a time, and only when all have accepted does the
-/// proposer write the cluster into its directory and tell the others, who do the same. Until then nothing was written and whoever dies
-/// takes the proposal along. Because the one that everybody joined through is met by all and accepts one proposal, there are never two
-/// clusters. Whoever meets a node of a cluster joins it. Survives a restart: the cluster that the directory belongs to.
+/// expected and more than half of the seed nodes, the one with the lowest id proposes; each node writes down what it accepts, and only
+/// when all have accepted does the proposer write the cluster into its directory and tell the others, who do the same. Whoever meets a
+/// node of a cluster joins it. Survives a restart: the cluster that the directory belongs to, and what was accepted until then.
 /// </remarks>
 internal sealed partial class FormingActor : ReceiveActor, IWithTimers
 {
@@ -65,7 +64,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         Receive<Withdrawn>(Withdraw);
         Receive<Formed>(formed =>
         {
-            if (!Identity.IsFormed) Join(formed.ClusterId, formed.MetadataVoters, formed.Level);
+            if (!Identity.IsFormed && MayJoin(formed.ClusterId)) Join(formed.ClusterId, formed.MetadataVoters, formed.Level);
         });
         Receive<GreetAgain>(_ => GreetAll());
         Receive<Resolved>(resolved =>
@@ -86,6 +85,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
     {
         Timers.StartPeriodicTimer(nameof(GreetAgain), GreetAgain.Instance, _setup.GreetInterval);
         if (Identity.IsFormed) Begin();
+        else Recall();
     }
 
     /// <summary>Made anew after a failure it knows nobody: who is there is told once more.</summary>
@@ -102,6 +102,8 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         Welcome welcome => welcome.From is not { IsWhole: true },
         Unwelcome unwelcome => unwelcome is not { From.IsWhole: true, Reason: not null },
         Propose propose => propose is not { From.IsWhole: true, ClusterId.Length: > 0, MetadataVoters.Count: > 0 },
+        Accepted accepted => accepted is not { Address: not null, ClusterId.Length: > 0 },
+        Withdrawn withdrawn => withdrawn is not { Address: not null, ClusterId.Length: > 0 },
         Formed formed => formed is not { ClusterId.Length: > 0, MetadataVoters.Count: > 0 },
         _ => false,
     };
@@ -128,7 +130,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
             return;
         }
 
-        _members.TryAdd(address, new Member());
+        _members.TryAdd(address, NewMember());
         Reach(address).Tell(new Hello(Facts()), Self);
     }
 
@@ -151,9 +153,10 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
             return;
         }
 
-        SayPromise();
+        MissTheSilent();
+        SayPromises();
         Found();
-        if (Identity.IsFormed) return;
+        if (Identity.IsFormed || _isRefused) return;
         SayProgress();
         foreach (Address seed in _setup.Seeds)
             if (!_members.ContainsKey(seed)) Resolve(seed);
@@ -186,7 +189,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
             $"{said}; node {facts.Id} was told to wait for {facts.Expect}");
         int missing = Math.Max(0, _setup.Expect - met.Count - 1);
         string what = missing > 0 ? $"waiting for {missing} of {_setup.Expect} nodes"
-            : _isMember ? $"forming a cluster of {_setup.Expect} nodes"
+            : KnowsWhoIsThere ? WhyNotYet(There(Facts())) ?? $"forming a cluster of {_setup.Expect} nodes"
             : "waiting for a seed node to answer";
         _setup.Progress($"{what}; {seen}{unheard}{differing}");
     }
@@ -203,7 +206,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
             return false;
         }
 
-        Member member = _members.TryGetValue(address, out Member? known) ? known : _members[address] = new Member();
+        Member member = _members.TryGetValue(address, out Member? known) ? known : _members[address] = NewMember();
         if (WhyNot(facts) is { } reason)
         {
             member.Facts = null;
@@ -216,8 +219,11 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         }
 
         member.Facts = facts;
+        member.HeardAt = _setup.Node.Time.GetTimestamp();
         member.OtherCluster = null;
-        if (facts.IsFormed && !Identity.IsFormed) Join(facts.ClusterId, facts.MetadataVoters, facts.Protocol.Min);
+        if (_proposed?.Message.MetadataVoters.Any(voter => voter.Id == facts.Id && voter.Directory != facts.Directory) == true) CallOff();
+        if (facts.IsFormed && !Identity.IsFormed && MayJoin(facts.ClusterId))
+            Join(facts.ClusterId, facts.MetadataVoters, facts.Protocol.Min);
         if (_isRefused) return false;
         if (facts.IsFormed && Identity.IsFormed) Connect(address, member);
         else Found();
@@ -327,7 +333,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
 
         _logger.Info("this node belongs to cluster {0} now, which was formed of nodes {1}", clusterId,
             string.Join(", ", metadataVoters.Select(voter => voter.Id)));
-        _promised = null;
+        _proposed = null;
         Begin();
         foreach (Address address in _members.Keys) Reach(address).Tell(new Hello(Facts()), Self);
     }
@@ -378,9 +384,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
             _setup.Node.Peers.Disconnect(facts.Id);
     }
 
-    /// <summary>
-    /// Nothing is heard of a member at present. While no cluster is founded it is waited for: it may be founding one itself.
-    /// </summary>
+    /// <summary>Nothing is heard of a member at present. While no cluster is founded it is waited for, for a while.</summary>
     private void Miss(Address address)
     {
         if (!_members.TryGetValue(address, out Member? member) || member.IsConnected) return; // Its silence is the hub's to judge.
@@ -388,11 +392,12 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         if (_proposed is not null && _proposed.Missing.Contains(address)) CallOff();
     }
 
+    private Member NewMember() => new() { HeardAt = _setup.Node.Time.GetTimestamp() };
+
     /// <summary>Nobody waits for a member that is gone.</summary>
     private void Forget(Address address)
     {
         _members.Remove(address);
-        if (_promised?.Proposer == address.ToString()) _promised = null;
         if (_proposed is not null && _proposed.Missing.Contains(address)) CallOff();
     }
 
@@ -404,6 +409,9 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
     {
         /// <summary>What it said of itself; null until it has, or when it cannot be in this cluster.</summary>
         public NodeFacts? Facts { get; set; }
+
+        /// <summary>When it last said something of itself; before it has, when this node first heard of it.</summary>
+        public long HeardAt { get; set; }
 
         /// <summary>The cluster that it belongs to when that is another one.</summary>
         public string? OtherCluster { get; set; }

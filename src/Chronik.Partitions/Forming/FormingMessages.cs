@@ -57,13 +57,27 @@ internal sealed record Unwelcome(NodeFacts From, string Reason, bool IsOtherClus
 /// <param name="From">Who proposes.</param>
 /// <param name="ClusterId">The cluster's id.</param>
 /// <param name="MetadataVoters">Who founds it.</param>
-internal sealed record Propose(NodeFacts From, string ClusterId, IReadOnlyList<MetadataVoter> MetadataVoters) : IRpcMessage;
+internal sealed record Propose(NodeFacts From, string ClusterId, IReadOnlyList<MetadataVoter> MetadataVoters) : IRpcMessage
+{
+    /// <summary>Higher than that of every founding that the proposer has heard of.</summary>
+    public long Round { get; init; }
+}
 
-/// <summary>To who proposed: I take part in no other founding until this one came to be or was withdrawn.</summary>
+/// <summary>
+/// To who proposed: my folder says that I do. I take part in no founding that was proposed before it any more, and in a later one only if
+/// that leaves this one without a majority, or this one is withdrawn.
+/// </summary>
 internal sealed record Accepted(string Address, string ClusterId) : IRpcMessage;
 
-/// <summary>To who proposed: I take part in another one. From who proposed: it is off.</summary>
-internal sealed record Withdrawn(string Address, string ClusterId) : IRpcMessage;
+/// <summary>To who proposed: I do not take part. From who proposed: it is off, and never was written.</summary>
+internal sealed record Withdrawn(string Address, string ClusterId) : IRpcMessage
+{
+    /// <summary>The data directory of who says so; older versions do not tell it.</summary>
+    public Guid Directory { get; init; }
+
+    /// <summary>The highest round that it has heard of.</summary>
+    public long Round { get; init; }
+}
 
 /// <summary>To every node that was met: everybody has accepted, the cluster is founded.</summary>
 internal sealed record Formed(string ClusterId, IReadOnlyList<MetadataVoter> MetadataVoters) : IRpcMessage
@@ -126,6 +140,9 @@ internal sealed record FormingSetup(
     /// <summary>How often nodes that have not met yet try to.</summary>
     public TimeSpan GreetInterval { get; init; } = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>How long a node of another cluster waits for its own before it believes that it is in the wrong place.</summary>
+    /// <summary>
+    /// How long a node of another cluster waits for its own before it believes that it is in the wrong place; and for how long a cluster is
+    /// not founded without a node that is known and silent.
+    /// </summary>
     public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(3);
 }

@@ -1,0 +1,209 @@
+using Akka.Actor;
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions.Controller;
+using Chronik.Partitions.Forming;
+using Chronik.Storage;
+using Xunit;
+
+namespace Chronik.Partitions.Tests;
+
+/// <summary>Founders that die before the cluster is formed, come back, or do not.</summary>
+public sealed class FoundersTests : IAsyncDisposable
+{
+    private static readonly int[] Seeds = [7001, 7002, 7003];
+    private readonly FormingWorld _world = new();
+
+    public ValueTask DisposeAsync() => _world.DisposeAsync();
+
+    [Fact]
+    public async Task One_that_died_before_anything_was_proposed_is_replaced_by_another_node()
+    {
+        FormingNode first = _world.Start(1, seeds: Seeds);
+        FormingNode second = _world.Start(2, seeds: Seeds);
+        _world.Introduce(first, second);
+        await SaysAsync(second, "met 1 at");
+        await _world.StopAsync(first);
+        FormingNode third = _world.Start(3, seeds: Seeds);
+        FormingNode fourth = _world.Start(4, seeds: Seeds);
+        foreach (FormingNode later in (FormingNode[])[third, fourth]) later.Forming.Tell(new MemberSeen(first.Address));
+        _world.Introduce(second, third, fourth);
+        await FormingWorld.FormedAsync(second, third, fourth);
+        Assert.Single(new[] { second, third, fourth }.Select(node => node.ClusterId).Distinct());
+        Assert.Equal([2, 3, 4], second.Founders);
+
+        // It is back: one of the cluster that there is, and no founder.
+        FormingNode again = _world.Start(1, disk: first.Disk.Crash(), seeds: Seeds);
+        await FormingWorld.FormedAsync(again);
+        Assert.Equal(second.ClusterId, again.ClusterId);
+    }
+
+    [Fact]
+    public async Task Without_the_first_seed_node_the_others_meet_all_the_same()
+    {
+        FormingNode[] nodes = [.. Enumerable.Range(2, 3).Select(id => _world.Start(id, seeds: Seeds))];
+        await FormingWorld.FormedAsync(nodes); // Nobody was introduced: without the first seed node there are no members.
+        Assert.Single(nodes.Select(node => node.ClusterId).Distinct());
+        Assert.Equal([2, 3, 4], nodes[0].Founders);
+    }
+
+    [Fact]
+    public async Task One_that_died_before_the_others_were_members_is_missed_all_the_same()
+    {
+        FormingNode first = _world.Start(1, seeds: Seeds);
+        FormingNode second = _world.Start(2, seeds: Seeds);
+        await SaysAsync(second, "met 1 at");
+        await _world.StopAsync(first, isNoticed: false);
+        FormingNode third = _world.Start(3, seeds: Seeds);
+        FormingNode fourth = _world.Start(4, seeds: Seeds);
+        await FormingWorld.FormedAsync(second, third, fourth);
+        Assert.Equal([2, 3, 4], third.Founders);
+    }
+
+    [Fact]
+    public async Task One_that_proposed_and_died_is_replaced_and_its_cluster_is_none()
+    {
+        FormingNode second = _world.Start(2);
+        FormingNode third = _world.Start(3);
+        NodeFacts dead = Stranger(1);
+        MetadataVoter[] founders = [Voter(dead), Voter(second), Voter(third)];
+        foreach (FormingNode node in (FormingNode[])[second, third])
+            Assert.IsType<Accepted>(await ProposeAsync(node, new Propose(dead, "former", founders) { Round = 1 }));
+        foreach (FormingNode node in (FormingNode[])[second, third]) Lose(node, dead);
+        FormingNode fourth = _world.Start(4);
+        _world.Introduce(second, third, fourth);
+        await FormingWorld.FormedAsync(second, third, fourth);
+        Assert.Equal([2, 3, 4], fourth.Founders);
+
+        // It had written what all had accepted, and comes back: it is alone with it.
+        NodeFacts formed = dead with { ClusterId = "former", MetadataVoters = founders };
+        second.Forming.Tell(new Hello(formed));
+        Welcome still = Assert.IsType<Welcome>(
+            await second.Forming.Ask<IRpcMessage>(new Hello(Stranger(9)), NodeFixture.Patience));
+        Assert.Equal(fourth.ClusterId, still.From.ClusterId);
+    }
+
+    [Fact]
+    public async Task A_founding_that_may_have_come_to_be_is_waited_for()
+    {
+        FormingNode second = _world.Start(2);
+        NodeFacts first = Stranger(1);
+        NodeFacts third = Stranger(3);
+        MetadataVoter[] founders = [Voter(first), Voter(second), Voter(third)];
+        Assert.IsType<Accepted>(await ProposeAsync(second, new Propose(first, "former", founders) { Round = 1 }));
+        Lose(second, first);
+        FormingNode fourth = _world.Start(4);
+        FormingNode fifth = _world.Start(5);
+        _world.Introduce(second, fourth, fifth);
+        await SaysAsync(second, "waiting for more of 1, 2, 3, which may have formed a cluster");
+        Assert.False(second.Storage.Identity.IsFormed);
+
+        // They have: whoever meets one of them joins.
+        NodeFacts formed = third with { ClusterId = "former", MetadataVoters = founders };
+        second.Forming.Tell(new Hello(formed));
+        await FormingWorld.FormedAsync(second, fourth, fifth);
+        Assert.Equal("former", fifth.ClusterId);
+    }
+
+    [Fact]
+    public async Task What_a_node_agreed_to_holds_when_it_was_killed_and_started_again()
+    {
+        FormingNode second = _world.Start(2);
+        NodeFacts first = Stranger(1);
+        NodeFacts other = Stranger(5);
+        MetadataVoter[] founders = [Voter(first), Voter(Stranger(3)), Voter(second)];
+        Assert.IsType<Accepted>(await ProposeAsync(second, new Propose(first, "former", founders) { Round = 3 }));
+        await _world.StopAsync(second);
+        FormingNode again = _world.Start(2, disk: second.Disk.Crash());
+        Propose later = new(other, "later", [Voter(other), Voter(Stranger(6)), Voter(again)]) { Round = 4 };
+        Withdrawn no = Assert.IsType<Withdrawn>(await ProposeAsync(again, later));
+        Assert.Equal((again.Storage.Identity.DirectoryId, 4L), (no.Directory, no.Round));
+
+        // Its proposer takes it back, and nobody else can.
+        again.Forming.Tell(new Withdrawn($"{FormingWorld.AddressOf(7001)}", "former") { Directory = Guid.NewGuid() });
+        Assert.IsType<Withdrawn>(await ProposeAsync(again, later));
+        again.Forming.Tell(new Withdrawn($"{FormingWorld.AddressOf(7001)}", "former") { Directory = first.Directory });
+        Assert.IsType<Accepted>(await ProposeAsync(again, later));
+    }
+
+    [Fact]
+    public async Task Who_agreed_to_a_later_founding_joins_no_earlier_one_until_the_later_one_is_off()
+    {
+        FormingNode second = _world.Start(2);
+        NodeFacts first = Stranger(1);
+        NodeFacts third = Stranger(3);
+        NodeFacts fourth = Stranger(4);
+        MetadataVoter[] founders = [Voter(first), Voter(second), Voter(third)];
+        Assert.IsType<Accepted>(await ProposeAsync(second, new Propose(first, "former", founders) { Round = 1 }));
+        Lose(second, first);
+        Propose later = new(third, "latter", [Voter(second), Voter(third), Voter(fourth)]) { Round = 2 };
+        Assert.IsType<Accepted>(await ProposeAsync(second, later));
+
+        NodeFacts formed = first with { ClusterId = "former", MetadataVoters = founders };
+        second.Forming.Tell(new Formed("former", founders));
+        Assert.IsType<Welcome>(await second.Forming.Ask<IRpcMessage>(new Hello(formed), NodeFixture.Patience));
+        Assert.False(second.Storage.Identity.IsFormed);
+        second.Forming.Tell(new Withdrawn(third.Address, "latter") { Directory = third.Directory });
+        second.Forming.Tell(new Hello(formed));
+        await FormingWorld.FormedAsync(second);
+        Assert.Equal("former", second.ClusterId);
+    }
+
+    [Fact]
+    public async Task A_founding_that_comes_late_is_refused_and_its_proposer_told_how_far_the_others_are()
+    {
+        FormingNode second = _world.Start(2);
+        NodeFacts first = Stranger(1);
+        NodeFacts third = Stranger(3);
+        MetadataVoter[] founders = [Voter(first), Voter(second), Voter(third)];
+        Assert.IsType<Accepted>(await ProposeAsync(second, new Propose(first, "latter", founders) { Round = 7 }));
+        Lose(second, first);
+        Withdrawn no = Assert.IsType<Withdrawn>(await ProposeAsync(second, new Propose(third, "former", founders) { Round = 6 }));
+        Assert.Equal(7, no.Round);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    public async Task Whoever_dies_and_comes_back_there_is_one_cluster(int seed)
+    {
+        await using FormingWorld world = new(seed) { Loss = 0.3 };
+        Random random = new(seed);
+        int[] seeds = [7001, 7002, 7003, 7004, 7005];
+        List<FormingNode> nodes = [.. Enumerable.Range(1, 5).Select(id => world.Start(id, expect: 5, seeds: seeds))];
+        world.Introduce([.. nodes]);
+        for (int round = 0; round < 12; round++)
+        {
+            for (int yields = random.Next(60_000); yields > 0; yields--) await Task.Yield();
+            int at = random.Next(nodes.Count);
+            FormingNode node = nodes[at];
+            await world.StopAsync(node);
+            nodes[at] = world.Start(at + 1, expect: 5, disk: node.Disk.Crash(), seeds: seeds);
+            world.Introduce([.. nodes.Where(_ => random.Next(3) > 0)]);
+        }
+
+        world.Introduce([.. nodes]);
+        await FormingWorld.FormedAsync([.. nodes]);
+        Assert.True(nodes.Select(node => node.ClusterId).Distinct().Count() == 1, $"seed {seed}");
+    }
+
+    private static NodeFacts Stranger(int id) => new(
+        new NodeId(id), Guid.NewGuid(), Guid.NewGuid(), $"{FormingWorld.AddressOf(7000 + id)}", ProtocolVersions.Current, 3, 0, "", []);
+
+    private static MetadataVoter Voter(NodeFacts facts) => new(facts.Id, facts.Directory);
+
+    private static MetadataVoter Voter(FormingNode node) => new(node.Storage.Identity.NodeId, node.Storage.Identity.DirectoryId);
+
+    private static Task<IRpcMessage> ProposeAsync(FormingNode node, Propose proposal) =>
+        node.Forming.Ask<IRpcMessage>(proposal, NodeFixture.Patience);
+
+    /// <summary>A node is told that nothing is heard of another one any more.</summary>
+    private static void Lose(FormingNode node, NodeFacts lost) => node.Forming.Tell(new MemberUnreachable(Address.Parse(lost.Address)));
+
+    private static Task SaysAsync(FormingNode node, string words) =>
+        NodeFixture.UntilAsync(() => node.Progress.Any(line => line.Contains(words, StringComparison.Ordinal)));
+}
