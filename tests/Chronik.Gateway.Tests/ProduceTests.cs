@@ -93,7 +93,7 @@ public sealed class ProduceTests
         host.Node.CreateTopic("a", partitions: 50);
         host.Node.CreateTopic("b", partitions: 50);
         using KafkaClient client = await host.ConnectAsync();
-        var request = new ProduceRequest { Acks = -1 };
+        var request = new ProduceRequest { Acks = -1, TimeoutMs = 30_000 };
         foreach (string topic in new[] { "b", "a" })
         {
             var data = new ProduceRequest.TopicProduceData { Name = topic };
@@ -106,6 +106,59 @@ public sealed class ProduceTests
         Assert.Equal(["b", "a"], response.Responses.Select(topic => topic.Name));
         Assert.Equal(Enumerable.Range(0, 50).Reverse(), response.Responses[1].PartitionResponses.Select(partition => partition.Index));
         Assert.All(response.Responses, topic => Assert.All(topic.PartitionResponses, partition => Assert.Equal(0, partition.ErrorCode)));
+        await host.UntilMemoryIsFree();
+    }
+
+    [Fact]
+    public async Task What_is_not_committed_in_time_is_told_so_while_its_memory_stays_counted()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync();
+        host.Node.CreateTopic("t");
+        host.Node.CreateTopic("held");
+        host.Node.Hold("held");
+        using KafkaClient client = await host.ConnectAsync();
+        ProduceRequest both = KafkaClient.Produce("t", KafkaClient.Batch("a"));
+        both.TimeoutMs = 0;
+        both.TopicData.Add(KafkaClient.Produce("held", KafkaClient.Batch("b")).TopicData[0]);
+        ProduceResponse response = await client.CallAsync(both, 9);
+        Assert.Equal(
+            [KafkaError.None, KafkaError.RequestTimedOut],
+            response.Responses.Select(topic => (KafkaError)topic.PartitionResponses[0].ErrorCode));
+        string? message = response.Responses[1].PartitionResponses[0].ErrorMessage;
+        Assert.Contains("was not committed in the time", message, StringComparison.Ordinal);
+        Assert.True(host.Services.RequestBytesInUse > 0);
+
+        // It is committed later all the same.
+        host.Node.LetGo("held");
+        await host.UntilMemoryIsFree();
+        response = await client.CallAsync(KafkaClient.Produce("held", KafkaClient.Batch("c")), 9);
+        ProduceResponse.PartitionProduceResponse next = response.Responses[0].PartitionResponses[0];
+        Assert.Equal((0, 1L), (next.ErrorCode, next.BaseOffset));
+    }
+
+    [Fact]
+    public async Task Only_who_asks_for_all_acks_is_told_that_the_time_is_up()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync();
+        host.Node.CreateTopic("t");
+        host.Node.Hold("t");
+        using KafkaClient patient = await host.ConnectAsync();
+        using KafkaClient client = await host.ConnectAsync();
+        ProduceRequest one = KafkaClient.Produce("t", KafkaClient.Batch("a"), acks: 1);
+        one.TimeoutMs = 0;
+        await patient.SendAsync(one, 9);
+        await GatewayHost.Until(() => Volatile.Read(ref host.Node.Appends) == 1, "the first has arrived");
+
+        // On one connection some may wait for long and others not.
+        ProduceRequest all = KafkaClient.Produce("t", KafkaClient.Batch("b"));
+        all.TimeoutMs = 1;
+        await client.SendAsync(all, 9);
+        await client.SendAsync(KafkaClient.Produce("t", KafkaClient.Batch("c")), 9);
+        Assert.Equal(
+            (short)KafkaError.RequestTimedOut, (await client.ReceiveAsync<ProduceResponse>()).Responses[0].PartitionResponses[0].ErrorCode);
+        host.Node.LetGo("t");
+        Assert.Equal(0, (await patient.ReceiveAsync<ProduceResponse>()).Responses[0].PartitionResponses[0].ErrorCode);
+        Assert.Equal(0, (await client.ReceiveAsync<ProduceResponse>()).Responses[0].PartitionResponses[0].ErrorCode);
         await host.UntilMemoryIsFree();
     }
 

@@ -15,16 +15,26 @@ namespace Chronik.Gateway.Handlers;
 /// </summary>
 /// <remarks>
 /// <see cref="Appended"/> is called on the partitions' threads and only notes the result; the response is made on the connection's
-/// thread. The frame is held until the last answer, because the batches lie in it.
+/// thread. The frame is held, and counted, until the last partition has answered, because the batches lie in it; also when the client was
+/// told before that its time is up (acks=all), as with Kafka. Such a batch may be committed later: the producer's retry of it is a
+/// duplicate then.
 /// </remarks>
 internal sealed partial class ProduceOperation(GatewayServices services, ProduceRequest body, Request request)
-    : IAppendSink, IResponseSource
+    : IAppendSink, IResponseSource, IDeadline
 {
     private const short FirstVersionWithTopicIds = 13;
     private const short FirstVersionWithZstd = 7;
 
+    // Here all is answered for what is synced on a majority of disks, which Kafka does not wait for; so nobody gets less time than this.
+    private const int ShortestTimeoutMs = 500;
+
     private readonly List<Slot> _slots = new(body.TopicData.Count);
     private int _pending = 1;
+    private int _answered;
+    private RequestRemains? _remains; // Of a request whose time was up.
+
+    /// <inheritdoc/>
+    public long DueAt { get; } = Environment.TickCount64 + Math.Max(body.TimeoutMs, ShortestTimeoutMs);
 
     /// <summary>Validates and appends everything.</summary>
     public void Start()
@@ -46,6 +56,7 @@ internal sealed partial class ProduceOperation(GatewayServices services, Produce
         }
 
         Forward();
+        if (body.Acks == (short)RequiredAcks.All) request.Deadline = this;
 
         // The one that the constructor counted, so that the request cannot be complete before all batches are on their way.
         Arrived();
@@ -54,8 +65,17 @@ internal sealed partial class ProduceOperation(GatewayServices services, Produce
     /// <inheritdoc/>
     public void Appended(int slot, in AppendResult result)
     {
-        _slots[slot].Result = result;
+        _slots[slot].Answer(result);
         Arrived();
+    }
+
+    /// <inheritdoc/>
+    public void Expire()
+    {
+        RequestRemains remains = request.Detach();
+        _remains = remains;
+        if (Interlocked.Exchange(ref _answered, 1) == 0) request.Complete(this);
+        else remains.GiveBack(); // The last answer came just now.
     }
 
     /// <inheritdoc/>
@@ -189,7 +209,9 @@ internal sealed partial class ProduceOperation(GatewayServices services, Produce
 
     private void Arrived()
     {
-        if (Interlocked.Decrement(ref _pending) == 0) request.Complete(this);
+        if (Interlocked.Decrement(ref _pending) > 0) return;
+        if (Interlocked.Exchange(ref _answered, 1) == 0) request.Complete(this);
+        else _remains!.GiveBack();
     }
 
     private ProduceResponse.PartitionProduceResponse Describe(
@@ -226,27 +248,42 @@ internal sealed partial class ProduceOperation(GatewayServices services, Produce
 
     private sealed class Slot
     {
-        public AppendResult Result { get; set; }
+        private static readonly AppendResult TimedOut = new(
+            KafkaError.RequestTimedOut, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown,
+            "it was not committed in the time that the request allows");
+
+        private AppendResult _result;
+        private bool _isAnswered;
+
+        /// <summary>What the partition said; while it has said nothing, that its time is up.</summary>
+        public AppendResult Result => Volatile.Read(ref _isAnswered) ? _result : TimedOut;
 
         public int BadRecord { get; private set; } = -1;
 
+        /// <summary>Once; any thread.</summary>
+        public void Answer(in AppendResult result)
+        {
+            _result = result;
+            Volatile.Write(ref _isAnswered, true);
+        }
+
         /// <summary>The leader has it, and answers nothing.</summary>
         public void Accept() =>
-            Result = new AppendResult(KafkaError.None, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, null);
+            Answer(new AppendResult(KafkaError.None, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, null));
 
         /// <summary>What the leader said.</summary>
         public void Repeat(ProduceResponse.PartitionProduceResponse said)
         {
             if (said.RecordErrors is [{ } bad, ..]) BadRecord = bad.BatchIndex;
-            Result = new AppendResult(
+            Answer(new AppendResult(
                 (KafkaError)said.ErrorCode, new KafkaOffset(said.BaseOffset), said.LogAppendTimeMs, new KafkaOffset(said.LogStartOffset),
-                said.ErrorMessage);
+                said.ErrorMessage));
         }
 
         public void Refuse(KafkaError error, string? message, int badRecord = -1)
         {
             BadRecord = badRecord;
-            Result = new AppendResult(error, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, message);
+            Answer(new AppendResult(error, KafkaOffset.Unknown, AppendResult.NoAppendTime, KafkaOffset.Unknown, message));
         }
     }
 }

@@ -22,6 +22,8 @@ internal interface IConnectionWork
 /// Produce requests of one connection run side by side: their batches reach each partition in order, and waiting for one commit after
 /// another would cost a pipelining client its throughput. Every other request starts when all before it have been answered and sent,
 /// which is also what bounds the responses in memory when a client does not read. Nothing survives a restart of the process.
+/// One timer serves the deadlines of all that runs: it is set when there is none, looks at what runs when it is over, and so costs a
+/// busy connection nothing.
 /// </remarks>
 internal sealed class ConnectionActor : UntypedActor
 {
@@ -30,6 +32,8 @@ internal sealed class ConnectionActor : UntypedActor
     private readonly Queue<Request> _waiting = new();
     private readonly Queue<Request> _running = new();
     private readonly List<Request> _sent = [];
+    private ICancelable? _timer;
+    private long _timerDue;
     private int _unsent;
     private bool _exclusive;
     private bool _inputEnded;
@@ -49,6 +53,7 @@ internal sealed class ConnectionActor : UntypedActor
     protected override void PostStop()
     {
         _closing = true;
+        _timer?.Cancel();
         GiveUp();
         if (!_sender.InFlight) _sender.Dispose();
         _connection.Finish();
@@ -66,6 +71,10 @@ internal sealed class ConnectionActor : UntypedActor
                     _waiting.Enqueue(request);
                     break;
                 case Request or SendProgress:
+                    break;
+                case TimeIsUp:
+                    _timer = null;
+                    if (!_closing) ExpireOverdue();
                     break;
                 case IConnectionWork work:
                     if (!_closing) work.Run();
@@ -167,7 +176,30 @@ internal sealed class ConnectionActor : UntypedActor
             request.Close("the request failed");
         }
 
-        request.HandlerReturned();
+        if (!request.HandlerReturned() && request.Deadline is { } deadline) ExpireAt(deadline.DueAt);
+    }
+
+    private void ExpireAt(long due)
+    {
+        if (_timer is not null && _timerDue <= due) return;
+        _timer?.Cancel();
+        _timerDue = due;
+        _timer = _connection.Services.Scheduler.ScheduleTellOnceCancelable(
+            TimeSpan.FromMilliseconds(Math.Max(1, due - Environment.TickCount64)), Self, TimeIsUp.Instance, ActorRefs.NoSender);
+    }
+
+    private void ExpireOverdue()
+    {
+        long now = Environment.TickCount64;
+        long next = long.MaxValue;
+        foreach (Request request in _running)
+        {
+            if (request.IsDone || request.Deadline is not { } deadline) continue;
+            if (deadline.DueAt <= now) deadline.Expire();
+            else next = Math.Min(next, deadline.DueAt);
+        }
+
+        if (next < long.MaxValue) ExpireAt(next);
     }
 
     private void LogNoRoom()
@@ -239,6 +271,11 @@ internal sealed class ConnectionActor : UntypedActor
             if (request.IsDone) request.Release();
             else request.GiveBackAnswerMemory();
         }
+    }
+
+    private sealed class TimeIsUp : IDeadLetterSuppression
+    {
+        public static readonly TimeIsUp Instance = new();
     }
 
     private sealed class SendProgress : IDeadLetterSuppression

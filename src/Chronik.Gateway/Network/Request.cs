@@ -14,6 +14,29 @@ internal interface IResponseSource
     (IResponseMessage? Response, string? CloseReason) MakeResponse();
 }
 
+/// <summary>A request that is answered at a certain time at the latest, whatever has come of it by then.</summary>
+internal interface IDeadline
+{
+    /// <summary>When, by <see cref="Environment.TickCount64"/>.</summary>
+    long DueAt { get; }
+
+    /// <summary>Answers it, if it is not answered yet. On the connection's thread.</summary>
+    void Expire();
+}
+
+/// <summary>The memory of a request that was answered while parts of it are still in use. Given back once, from any thread.</summary>
+internal sealed class RequestRemains(GatewayServices services, PooledBuffer? frame, MemoryLease lease, AnswerLease? decoded)
+{
+    /// <summary>Gives it back.</summary>
+    public void GiveBack()
+    {
+        if (decoded is not null) services.AnswerMemory.Give(decoded);
+        if (frame is null) return;
+        frame.Release();
+        services.RequestMemory.Give(lease);
+    }
+}
+
 /// <summary>A large request or answer finds no room; it costs its connection.</summary>
 internal sealed class NoRoomException : Exception
 {
@@ -90,6 +113,9 @@ internal sealed class Request : IDeadLetterSuppression
 
     /// <summary>What must be given up when the client goes away while the request waits for something.</summary>
     public IDisposable? Operation { get; set; }
+
+    /// <summary>When it is answered at the latest; null when it may take any time.</summary>
+    public IDeadline? Deadline { get; set; }
 
     /// <summary>Whether it was answered, or ended in another way.</summary>
     public bool IsDone => Volatile.Read(ref _state) == Done;
@@ -172,6 +198,16 @@ internal sealed class Request : IDeadLetterSuppression
         if (Interlocked.Exchange(ref _frame, null) is not { } frame) return;
         frame.Release();
         Connection.Services.RequestMemory.Give(_lease);
+    }
+
+    /// <summary>
+    /// Takes over the memory of the request, for whoever answers it before others have done with it. On the connection's thread.
+    /// </summary>
+    public RequestRemains Detach()
+    {
+        AnswerLease? decoded = _decoded;
+        _decoded = null;
+        return new RequestRemains(Connection.Services, Interlocked.Exchange(ref _frame, null), _lease, decoded);
     }
 
     /// <summary>Writes the response into <see cref="Parts"/>.</summary>
