@@ -1,5 +1,6 @@
 using System.Net;
 using Akka.Actor;
+using Chronik.Gateway.Forwarding;
 using Chronik.Gateway.Handlers;
 using Chronik.Gateway.Network;
 using Chronik.Metadata;
@@ -32,6 +33,7 @@ public sealed class GatewayServices
         Log = log;
         Time = time;
         RequestMemory = new MemoryBudget(settings.Limits.EffectiveRequestMemory, BufferPool.BlockBytes(settings.Limits.MaxRequestBytes));
+        Forwarding = new ForwardingShare((RequestMemory.Limit - BufferPool.BlockBytes(settings.Limits.MaxRequestBytes)) / 2);
         AnswerMemory = new AnswerMemory(
             settings.Limits.MaxAnswerMemory, settings.Limits.AnswerMemoryGrace, settings.Limits.RequestMemoryPatience, time);
         Sessions = new FetchSessions(settings.Limits, time);
@@ -73,6 +75,9 @@ public sealed class GatewayServices
 
     /// <summary>The memory of all requests.</summary>
     internal MemoryBudget RequestMemory { get; }
+
+    /// <summary>How much of it requests may hold that are passed on.</summary>
+    internal ForwardingShare Forwarding { get; }
 
     /// <summary>The memory of all large decoded requests and large answers.</summary>
     internal AnswerMemory AnswerMemory { get; }

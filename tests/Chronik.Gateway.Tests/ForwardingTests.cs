@@ -107,6 +107,51 @@ public sealed class ForwardingTests
         pair.Far.Node.LetGo("t");
     }
 
+    [Fact]
+    public async Task What_waits_for_another_node_leaves_room_for_what_this_one_answers_by_itself()
+    {
+        await using Pair pair = await Pair.StartAsync(new GatewayLimits { MaxRequestBytes = 1 << 20, MaxRequestMemory = 2 << 20 });
+        pair.Far.Node.Hold("t");
+        List<KafkaClient> clients = [];
+        List<int> left = [];
+        for (int i = 0; i < 12; i++)
+        {
+            clients.Add(await pair.Near.ConnectAsync());
+            left.Add(i);
+            await clients[i].SendAsync(pair.Produce(new string('x', 200_000)), 9);
+        }
+
+        // Those that find no room are told at once to ask the leader themselves, as many as it takes.
+        int refused = 0;
+        while (pair.Far.Node.Appends + refused < clients.Count)
+        {
+            foreach (int i in left.ToArray())
+            {
+                if (clients[i].Socket.Available == 0) continue;
+                ProduceResponse.PartitionProduceResponse no = await AnswerAsync(clients[i]);
+                Assert.Equal((short)KafkaError.NotLeaderOrFollower, no.ErrorCode);
+                Assert.Contains("passed on is in use", no.ErrorMessage, StringComparison.Ordinal);
+                left.Remove(i);
+                refused++;
+            }
+
+            await Task.Yield();
+        }
+
+        Assert.InRange(refused, 1, clients.Count - 1);
+        using KafkaClient other = await pair.Near.ConnectAsync();
+        await other.SendAsync(KafkaClient.Produce("here", KafkaClient.Batch("a")), 9);
+        Assert.Equal(0, (await AnswerAsync(other)).ErrorCode);
+        pair.Far.Node.LetGo("t");
+        foreach (int i in left) Assert.Equal(0, (await AnswerAsync(clients[i])).ErrorCode);
+        foreach (KafkaClient client in clients) client.Dispose();
+        await pair.Near.UntilMemoryIsFree();
+        await pair.Far.UntilMemoryIsFree();
+    }
+
+    private static async Task<ProduceResponse.PartitionProduceResponse> AnswerAsync(KafkaClient client) =>
+        (await client.ReceiveAsync<ProduceResponse>()).Responses[0].PartitionResponses[0];
+
     /// <summary>Two nodes: the near one holds nothing of the topic, the far one leads it.</summary>
     private sealed class Pair(GatewayHost near, GatewayHost far) : IAsyncDisposable
     {

@@ -12,9 +12,11 @@ namespace Chronik.Gateway.Handlers;
 /// </summary>
 internal sealed partial class ProduceOperation
 {
-    private readonly bool _forwards = services.Settings.Forward && !Forwarder.IsForwarded(request.ClientId);
     private readonly bool _isForwarded = Forwarder.IsForwarded(request.ClientId);
     private Dictionary<ForwardLink, Forwarded>? _toForward;
+    private long _forwarding; // Bytes that are counted as passed on.
+
+    private bool Forwards => services.Settings.Forward && !_isForwarded;
 
     // False: the batch is to be appended here, or refused.
     private bool AddToForward(
@@ -28,6 +30,12 @@ internal sealed partial class ProduceOperation
         var group = new GroupId(id, data.Index);
         if (services.Node.Locate(id, data.Index) is not { } location
             || forwarder.RouteOf(group, isLedHere, location.Leader) is not { } link) return false;
+        if (!MayForward())
+        {
+            _slots[slot].Refuse(KafkaError.NotLeaderOrFollower, "the memory for requests that are passed on is in use");
+            return true;
+        }
+
         _toForward ??= [];
         if (!_toForward.TryGetValue(link, out Forwarded? forwarded))
         {
@@ -37,6 +45,19 @@ internal sealed partial class ProduceOperation
 
         forwarded.Add(slot, group, topic, data);
         return true;
+    }
+
+    private bool MayForward()
+    {
+        if (_forwarding > 0) return true;
+        if (!services.Forwarding.TryTake(request.HeldBytes)) return false;
+        _forwarding = request.HeldBytes;
+        return true;
+    }
+
+    private void GiveBackForwarding()
+    {
+        if (_forwarding > 0) services.Forwarding.Give(_forwarding);
     }
 
     private void Forward()

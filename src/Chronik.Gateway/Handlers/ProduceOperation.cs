@@ -134,7 +134,7 @@ internal sealed partial class ProduceOperation(GatewayServices services, Produce
         (Partition? partition, KafkaError error) = request.Version >= FirstVersionWithTopicIds
             ? services.Node.FindHere(new TopicId(topic.TopicId), data.Index)
             : services.Node.FindHere(topic.Name, data.Index);
-        if (_forwards && (error is KafkaError.None or KafkaError.NotLeaderOrFollower) && AddToForward(slot, topic, data, partition)) return;
+        if (Forwards && (error is KafkaError.None or KafkaError.NotLeaderOrFollower) && AddToForward(slot, topic, data, partition)) return;
         if (partition is null)
         {
             state.Refuse(error, null);
@@ -210,6 +210,7 @@ internal sealed partial class ProduceOperation(GatewayServices services, Produce
     private void Arrived()
     {
         if (Interlocked.Decrement(ref _pending) > 0) return;
+        GiveBackForwarding();
         if (Interlocked.Exchange(ref _answered, 1) == 0) request.Complete(this);
         else _remains!.GiveBack();
     }

@@ -117,6 +117,9 @@ internal sealed class Request : IDeadLetterSuppression
     /// <summary>When it is answered at the latest; null when it may take any time.</summary>
     public IDeadline? Deadline { get; set; }
 
+    /// <summary>Bytes of the request memory that it holds.</summary>
+    public long HeldBytes => _lease.Bytes;
+
     /// <summary>Whether it was answered, or ended in another way.</summary>
     public bool IsDone => Volatile.Read(ref _state) == Done;
 
