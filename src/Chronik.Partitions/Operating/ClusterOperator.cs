@@ -75,7 +75,10 @@ public sealed class ClusterOperator
     /// <param name="node">The broker.</param>
     /// <param name="drains">Whether it shall hold nothing. If not, what is on its way from it is taken back.</param>
     /// <param name="thenRemove">Whether it is to be removed once it is empty: it is told to stop then.</param>
-    /// <returns>Whether that is granted; if not, why, and nothing has changed.</returns>
+    /// <returns>
+    /// Whether that is granted; if not, why, and nothing has changed. A broker that may be used again may be so although some of what is
+    /// on its way from it could not be taken back; then it says what.
+    /// </returns>
     /// <exception cref="TimeoutException">There is no controller, or it did not answer.</exception>
     /// <exception cref="MetadataAppendException">It is not known what became of it.</exception>
     public async Task<ItemResult> DrainAsync(NodeId node, bool drains, bool thenRemove = false)
@@ -89,8 +92,24 @@ public sealed class ClusterOperator
                where partition.Image.Removing.Contains(node)
                select new Reassignment(topic.Name, partition.Number, null),
         ];
-        if (leaving.Count > 0) await _router.SubmitAsync(new AlterReassignments(leaving), CommandTimeout).ConfigureAwait(false);
-        return result;
+        if (leaving.Count == 0) return result;
+        CommandDone taken = await _router.SubmitAsync(new AlterReassignments(leaving), CommandTimeout).ConfigureAwait(false);
+        return TakenBack(node, leaving, taken.Results);
+    }
+
+    /// <summary>What became of taking back moves; those that have ended, or whose topic is deleted, need not be.</summary>
+    internal static ItemResult TakenBack(NodeId node, IReadOnlyList<Reassignment> moves, IReadOnlyList<ItemResult> results)
+    {
+        List<int> failed =
+        [
+            .. Enumerable.Range(0, moves.Count).Where(i => results[i].Error
+                is not (KafkaError.None or KafkaError.NoReassignmentInProgress or KafkaError.UnknownTopicOrPartition)),
+        ];
+        if (failed.Count == 0) return new ItemResult(KafkaError.None, null);
+        IEnumerable<string> why = failed.Take(3).Select(i => $"{moves[i].Topic}-{moves[i].Partition}: {results[i].Message}");
+        return new ItemResult(
+            results[failed[0]].Error,
+            $"Broker {node} may be used again, but {failed.Count} of its partitions still leave it: {string.Join("; ", why)}");
     }
 
     /// <summary>Raises the level of the cluster.</summary>
