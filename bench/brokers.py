@@ -63,7 +63,8 @@ def answers(port, topic=None, brokers=1, in_sync=0):
 
 def load(name, port, pids, arguments):
     """Runs the load generator and returns what it reports; nothing when it failed."""
-    command = [LOAD, arguments[0], "-b", f"127.0.0.1:{port}", "--pid", ",".join(map(str, pids)), *map(str, arguments[1:])]
+    measured = ["--pid", ",".join(map(str, pids))] if pids else []
+    command = [LOAD, arguments[0], "-b", f"127.0.0.1:{port}", *measured, *map(str, arguments[1:])]
     run = subprocess.run(command, capture_output=True, text=True)
     if not run.stdout:
         print(f"  {name}: {' '.join(map(str, arguments))}: {run.stderr.strip()}", file=sys.stderr)

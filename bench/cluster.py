@@ -43,7 +43,8 @@ class Cluster:
     def rolling(self, pause, *arguments):
         """As load, and each node is stopped with SIGTERM and started again on the way, one after the other, with a pause in between."""
         result = {}
-        worker = threading.Thread(target=lambda: result.update(self.load("gap", *arguments)))
+        # The processes change, so their CPU is not measured.
+        worker = threading.Thread(target=lambda: result.update(load(self.name, self.nodes[0].port, [], ("gap", *arguments))))
         worker.start()
         time.sleep(pause)
         for node in self.nodes:

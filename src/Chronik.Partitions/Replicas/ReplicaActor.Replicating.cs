@@ -11,7 +11,7 @@ namespace Chronik.Partitions.Replicas;
 /// <summary>What goes to the disk and to the other members, in which order.</summary>
 internal sealed partial class ReplicaActor : IWalCompletion
 {
-    private const int LoadBytes = 256 << 10; // Of entries read back from the WAL for one message.
+    private const int LoadBytes = 1 << 20; // Of entries read back from the WAL for one message: one at a time is on its way.
 
     private readonly Queue<(ulong WriteNumber, RaftMessage Message)> _afterWrite = new();
     private readonly List<LogEntry> _loaded = [];
