@@ -23,6 +23,12 @@ public sealed partial class RaftCore
 
     private bool IsOnlyVoter => Membership.Voters.Length == 1 && Membership.Voters[0] == _self && !Membership.IsJoint;
 
+    /// <summary>
+    /// Whether the only voter may still have a leader: one that is removed leads on, and under its lease, until it knows that the entry
+    /// which removes it is committed. Before that nobody else knows it either.
+    /// </summary>
+    private bool MayBeLed => _memberships.LatestIndex > CommitIndex && IsLoyal;
+
     private bool MayVote => !IsRecovering || Has(PlantedFault.RecoveringVotes);
 
     /// <summary>
@@ -47,7 +53,7 @@ public sealed partial class RaftCore
     private void TickFollower()
     {
         ExpireReads();
-        if (IsOnlyVoter && CanStand) Campaign(transfer: false);
+        if (IsOnlyVoter && CanStand && !MayBeLed) Campaign(transfer: false);
         else if (_now - _waitsSince < _wait) return;
         else if (CanStand) AskForVotes();
         else if (Membership.Contains(_self)) LookForLeader();

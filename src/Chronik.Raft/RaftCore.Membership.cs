@@ -144,7 +144,8 @@ public sealed partial class RaftCore
     /// <summary>
     /// A member that lost its disk may vote again when it has everything that was there when this leader noticed, so that nothing it once
     /// acknowledged and that counted is missing, and when every other voter has answered in this term since, so that none of them is a
-    /// candidate of a later term that may hold its forgotten vote. What is committed meanwhile is committed without it.
+    /// candidate of a later term that may hold its forgotten vote. What is committed meanwhile is committed without it. A vote for itself
+    /// it may forget: the candidate is no more, and had it won, those who voted for it would answer in its term.
     /// </summary>
     /// <remarks>
     /// Of a learner a majority's answers are enough: as long as this leader leads, no membership counts in which the learner voted once,

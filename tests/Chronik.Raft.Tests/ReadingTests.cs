@@ -221,6 +221,40 @@ public sealed class ReadingTests
     }
 
     [Fact]
+    public void Under_leases_a_voter_that_becomes_the_only_one_waits_for_the_removed_leaders_time_to_pass()
+    {
+        Network network = new(3, options => options with { LeaseTicks = 5 });
+        Member leader = network.Elect();
+        Member last = network[leader.Id.Value == 2 ? 3 : 2];
+        network.Tick(2);
+        leader.Step(RaftInput.ChangeMembership(new Membership([last.Id], [], [])));
+        while (last.Core.Membership.IsJoint || last.Core.Membership.Voters.Length > 1)
+        {
+            network.Collect();
+            RaftMessage[] now = [.. network.InFlight];
+            network.InFlight.Clear();
+            foreach (RaftMessage message in now) network.Deliver(message);
+            foreach (Member member in network.Members.Values) member.FinishAllWrites();
+        }
+
+        network.Isolate(last.Id.Value); // So that the leader does not hear that it is removed.
+        bool granted;
+        int ticks = 0;
+        do
+        {
+            leader.ReadsGranted.Clear();
+            leader.Step(RaftInput.ReadIndex((ulong)++ticks));
+            granted = leader.ReadsGranted.Count > 0;
+            Assert.False(granted && last.Core.Role == RaftRole.Leader);
+            network.Tick();
+        }
+        while (granted);
+        Assert.True(ticks > 3);
+        network.Tick(10);
+        Assert.Equal(RaftRole.Leader, last.Core.Role);
+    }
+
+    [Fact]
     public void A_lease_must_be_shorter_than_the_election_timeout() =>
         Assert.Throws<ArgumentException>(() => new Member(new RaftOptions { Self = new NodeId(1), LeaseTicks = 10 }, 1));
 }
