@@ -66,7 +66,7 @@ internal sealed class Faults(Simulation sim, SimRandom random)
         if (sim.Groups[group].First.IsVoter(id)) return true;
         foreach (Node other in sim.Nodes)
         {
-            if (other.Replicas[group] is { } replica && replica.Core.Membership.IsVoter(id)) return true;
+            if (other.MembersOf(group) is { } members && members.IsVoter(id)) return true;
         }
 
         return false;

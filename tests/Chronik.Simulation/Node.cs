@@ -1,5 +1,6 @@
 using System.Globalization;
 using Chronik.Model;
+using Chronik.Raft;
 using Chronik.Storage;
 using Chronik.Storage.Testing;
 
@@ -30,6 +31,7 @@ internal sealed partial class Node
     private readonly List<Completion> _completions = [];
     private readonly List<Completion> _completing = [];
     private readonly bool[] _recovering;
+    private readonly Membership?[] _lastMembers; // Of each group, as this node knew them when it went down.
     private bool _diskPlanned;
     private long _failAt; // Counts operations of the disk down to the one at which power fails.
     private bool _failSync;
@@ -46,6 +48,7 @@ internal sealed partial class Node
         _tickMicros = (long)(sim.Parameters.TickMicros * rate);
         Replicas = new Replica?[sim.Groups.Count];
         _recovering = new bool[sim.Groups.Count];
+        _lastMembers = new Membership?[sim.Groups.Count];
         _heard = new long[sim.Parameters.Nodes];
         _lost = new bool[sim.Parameters.Nodes];
         _pings = [.. Enumerable.Range(0, sim.Parameters.Nodes).Select(to => new Envelope { From = id, To = to })];
@@ -151,6 +154,9 @@ internal sealed partial class Node
         }
     }
 
+    /// <summary>A group's latest members as this node knows them, or did when it went down; null when it knows none.</summary>
+    public Membership? MembersOf(int group) => Replicas[group]?.Core.Membership ?? _lastMembers[group];
+
     /// <summary>The node goes down. What was in memory is gone; what the disk still holds depends on how.</summary>
     public void Crash(CrashKind kind)
     {
@@ -161,6 +167,7 @@ internal sealed partial class Node
         Disk = kind == CrashKind.Kill ? before.Kill() : before.Crash();
         Storage?.Dispose(); // Frees what it holds; its disk refuses everything by now.
         Storage = null;
+        for (int group = 0; group < Replicas.Length; group++) _lastMembers[group] = MembersOf(group);
         Array.Clear(Replicas);
         IsPaused = false;
         _deferred.Clear();
@@ -178,6 +185,7 @@ internal sealed partial class Node
         if (_sim.Trace.IsOn) Log($"wiped: {why}");
         if (IsUp) Crash(CrashKind.Kill);
         Disk = new MemoryDisk(_random.Next(int.MaxValue));
+        Array.Clear(_lastMembers);
         IsSuspect = false;
         for (int group = 0; group < _recovering.Length; group++)
         {

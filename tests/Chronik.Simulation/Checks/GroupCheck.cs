@@ -185,6 +185,13 @@ internal sealed class GroupCheck(string name, int nodes)
     public void Damaged(int node)
     {
         if (_damagedAt[node] < 0) _damagedAt[node] = CommittedIndex;
+
+        // A candidacy ends with the candidate's memory: its vote for itself is worth nothing any more, unless it had won.
+        foreach (((int Node, long Term) vote, int candidate) in _votes.ToArray())
+        {
+            if (vote.Node == node && candidate == node && (!_leaders.TryGetValue(vote.Term, out int won) || won != node)) _votes.Remove(vote);
+        }
+
         _applied[node] = 0;
         _watermark[node] = 0;
     }
