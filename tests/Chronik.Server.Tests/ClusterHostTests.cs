@@ -8,31 +8,26 @@ namespace Chronik.Server.Tests;
 /// <summary>Several nodes in this process that reach each other over loopback, as processes would.</summary>
 public sealed class ClusterHostTests : IAsyncLifetime
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
-    private readonly string _folder = Directory.CreateTempSubdirectory("chronik-cluster-").FullName;
-    private readonly List<ChronikHost> _hosts = [];
+    private static readonly TimeSpan Patience = TestCluster.Patience;
+    private readonly TestCluster _cluster = new();
 
     public Task InitializeAsync() => Task.CompletedTask;
 
-    public async Task DisposeAsync()
-    {
-        foreach (var host in _hosts) await host.StopAsync();
-        Directory.Delete(_folder, recursive: true);
-    }
+    public async Task DisposeAsync() => await _cluster.DisposeAsync();
 
     [Fact]
     public async Task Three_nodes_form_a_cluster_and_any_of_them_is_as_good_as_another()
     {
         var progress = new StringWriter();
-        var first = await StartAsync(1, 3, TextWriter.Synchronized(progress));
-        await UntilAsync(() => progress.ToString().Contains("chronik: waiting for 2 of 3 nodes", StringComparison.Ordinal));
-        var second = await StartAsync(2, 3, seed: first.AkkaPort);
-        var third = await StartAsync(3, 3, seed: first.AkkaPort);
+        var first = await _cluster.BeginAsync(1, 3, progress: TextWriter.Synchronized(progress));
+        await TestCluster.UntilAsync(() => progress.ToString().Contains("chronik: waiting for 2 of 3 nodes", StringComparison.Ordinal));
+        var second = await _cluster.BeginAsync(2, 3);
+        var third = await _cluster.BeginAsync(3, 3);
         ChronikHost[] hosts = [first, second, third];
         foreach (var host in hosts) await host.Ready.WaitAsync(Patience);
         Assert.Matches(@", cluster \S{22} with [1-3] nodes at 127\.0\.0\.1:\d+, data ", first.ReadyLine);
         Assert.Single(hosts.Select(host => host.Node!.ClusterId).Distinct());
-        await UntilAsync(() => hosts.All(host => host.Node!.Metadata.LiveCount == 3 && host.Node.Controller.IsSome));
+        await TestCluster.UntilAsync(() => hosts.All(host => host.Node!.Metadata.LiveCount == 3 && host.Node.Controller.IsSome));
         Assert.Single(hosts.Select(host => host.Node!.Controller).Distinct());
 
         // Each changes the metadata through whichever node leads it, and sees its own change at once.
@@ -43,7 +38,7 @@ public sealed class ClusterHostTests : IAsyncLifetime
                 new CreateTopics([new NewTopic { Name = $"t{i}", PartitionCount = 3, ReplicationFactor = 3 }]), Patience));
             Assert.Equal((KafkaError.None, null), (created.Error, created.Message));
             var topic = node.Metadata.Topics[$"t{i}"];
-            await UntilAsync(() => Enumerable.Range(0, 3).All(p => node.Locate(topic.Id, p)!.Leader.IsSome));
+            await TestCluster.UntilAsync(() => Enumerable.Range(0, 3).All(p => node.Locate(topic.Id, p)!.Leader.IsSome));
             Assert.Equal([1, 2, 3], topic.Partitions.Select(partition => partition.Replicas[0].Value).Order());
         }
 
@@ -57,7 +52,7 @@ public sealed class ClusterHostTests : IAsyncLifetime
         foreach (var host in hosts)
         {
             (KafkaError Error, NodeId Coordinator) found = default;
-            await UntilAsync(async () => (found = await host.Node!.FindGroupCoordinatorAsync("g")).Error == KafkaError.None);
+            await TestCluster.UntilAsync(async () => (found = await host.Node!.FindGroupCoordinatorAsync("g")).Error == KafkaError.None);
             coordinators.Add(found.Coordinator);
         }
 
@@ -68,23 +63,22 @@ public sealed class ClusterHostTests : IAsyncLifetime
         var controller = hosts.Single(host => host.Node!.Id == first.Node.Controller);
         var others = hosts.Where(host => host != controller).ToList();
         var former = controller.Node!.Id;
-        _hosts.Remove(controller);
-        await controller.StopAsync();
-        await UntilAsync(() => others.All(host => host.Node!.Controller.IsSome && host.Node.Controller != former));
-        await UntilAsync(async () => await SucceedsAsync(others[0].Node!, "after"));
-        await UntilAsync(() => others[1].Node!.Metadata.Topics.ContainsKey("after"));
+        await _cluster.StopAsync(former.Value);
+        await TestCluster.UntilAsync(() => others.All(host => host.Node!.Controller.IsSome && host.Node.Controller != former));
+        await TestCluster.UntilAsync(async () => await SucceedsAsync(others[0].Node!, "after"));
+        await TestCluster.UntilAsync(() => others[1].Node!.Metadata.Topics.ContainsKey("after"));
     }
 
     [Fact]
     public async Task Who_is_in_sync_is_recorded_by_whichever_leader_and_controller_there_is()
     {
         var hasty = ("chronik.broker.replica.lag.time.max.ms", "1000");
-        var first = await StartAsync(1, 3, extra: hasty);
-        var second = await StartAsync(2, 3, seed: first.AkkaPort, extra: hasty);
-        var third = await StartAsync(3, 3, seed: first.AkkaPort, extra: hasty);
+        var first = await _cluster.BeginAsync(1, 3, more: hasty);
+        var second = await _cluster.BeginAsync(2, 3, more: hasty);
+        var third = await _cluster.BeginAsync(3, 3, more: hasty);
         List<ChronikHost> hosts = [first, second, third];
         foreach (var host in hosts) await host.Ready.WaitAsync(Patience);
-        await UntilAsync(() => hosts.All(host => host.Node!.Metadata.LiveCount == 3 && host.Node.Controller.IsSome));
+        await TestCluster.UntilAsync(() => hosts.All(host => host.Node!.Metadata.LiveCount == 3 && host.Node.Controller.IsSome));
         var created = Assert.Single(await first.Node!.SubmitAsync(
             new CreateTopics([new NewTopic { Name = "t", PartitionCount = 6, ReplicationFactor = 3 }]), Patience));
         Assert.Equal((KafkaError.None, null), (created.Error, created.Message));
@@ -93,25 +87,25 @@ public sealed class ClusterHostTests : IAsyncLifetime
         // The node that leads the metadata and a third of the partitions dies: a new leader and a new controller find it out and record it.
         var dead = hosts.Single(host => host.Node!.Id == first.Node.Controller);
         var id = dead.Node!.Id;
-        _hosts.Remove(dead);
-        await dead.StopAsync();
+        await _cluster.StopAsync(id.Value);
         hosts.Remove(dead);
-        await UntilAsync(() => hosts.SelectMany(Partitions).All(partition => partition.Isr.Length == 2 && !partition.Isr.Contains(id)));
+        await TestCluster.UntilAsync(
+            () => hosts.SelectMany(Partitions).All(partition => partition.Isr.Length == 2 && !partition.Isr.Contains(id)));
         Assert.All(hosts, host => Assert.Equal(2, host.Node!.Locate(host.Node.Metadata.Topics["t"].Id, 0)!.Isr.Count));
 
         // It is back, has nothing to catch up with, and is in sync again; what it reads at its start says so too.
-        hosts.Add(await StartAsync(id.Value, 3, seed: hosts[0].AkkaPort, extra: hasty));
+        hosts.Add(await _cluster.BeginAsync(id.Value, 3, more: hasty));
         await hosts[2].Ready.WaitAsync(Patience);
-        await UntilAsync(() => hosts.All(host => Partitions(host).All(partition => partition.Isr.Length == 3)));
+        await TestCluster.UntilAsync(() => hosts.All(host => Partitions(host).All(partition => partition.Isr.Length == 3)));
         Assert.All(Partitions(hosts[2]), partition => Assert.NotEqual(LeaderEpoch.Unknown, partition.IsrEpoch));
     }
 
     [Fact]
     public async Task A_node_that_cannot_be_in_the_cluster_says_why_and_stops()
     {
-        var first = await StartAsync(1, 1);
+        var first = await _cluster.BeginAsync(1, 1);
         await first.Ready.WaitAsync(Patience);
-        var twin = await StartAsync(1, 1, seed: first.AkkaPort, folder: "twin");
+        var twin = await _cluster.BeginAsync(1, 1, folder: "twin");
         var refused = await Assert.ThrowsAsync<ChronikStartException>(() => twin.Ready.WaitAsync(Patience));
         Assert.Contains("node id 1 is taken", refused.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', refused.Message);
@@ -122,16 +116,16 @@ public sealed class ClusterHostTests : IAsyncLifetime
     [Fact]
     public async Task A_later_node_joins_and_gets_what_is_placed_then()
     {
-        var first = await StartAsync(1, 1);
+        var first = await _cluster.BeginAsync(1, 1);
         await first.Ready.WaitAsync(Patience);
-        var second = await StartAsync(2, 1, seed: first.AkkaPort);
+        var second = await _cluster.BeginAsync(2, 1);
         await second.Ready.WaitAsync(Patience);
         Assert.Equal(first.Node!.ClusterId, second.Node!.ClusterId);
         Assert.Equal(new NodeId(1), second.Node.Controller);
         var created = Assert.Single(await second.Node.SubmitAsync(
             new CreateTopics([new NewTopic { Name = "t", PartitionCount = 4, ReplicationFactor = 2 }]), Patience));
         Assert.Equal((KafkaError.None, null), (created.Error, created.Message));
-        await UntilAsync(() => first.Node.Metadata.Topics.ContainsKey("t"));
+        await TestCluster.UntilAsync(() => first.Node.Metadata.Topics.ContainsKey("t"));
     }
 
     private static IEnumerable<PartitionImage> Partitions(ChronikHost host) => host.Node!.Metadata.Topics["t"].Partitions;
@@ -148,36 +142,5 @@ public sealed class ClusterHostTests : IAsyncLifetime
         {
             return false; // Clients are told to try again.
         }
-    }
-
-    private static Task UntilAsync(Func<bool> condition) => UntilAsync(() => Task.FromResult(condition()));
-
-    /// <summary>Waits for what has no event of its own.</summary>
-    private static async Task UntilAsync(Func<Task<bool>> condition)
-    {
-        for (var started = TimeProvider.System.GetTimestamp(); !await condition(); await Task.Delay(20))
-            if (TimeProvider.System.GetElapsedTime(started) > Patience) throw new TimeoutException("what was waited for did not come");
-    }
-
-    private async Task<ChronikHost> StartAsync(
-        int id, int expect, TextWriter? progress = null, int? seed = null, string? folder = null, params (string Key, string Value)[] extra)
-    {
-        List<(string Key, string Value)> values =
-        [
-            ("chronik.node-id", $"{id}"),
-            ("chronik.data", Path.Combine(_folder, folder ?? $"{id}")),
-            ("chronik.kafka.listeners", "[\"127.0.0.1:0\"]"),
-            ("chronik.http", "127.0.0.1:0"),
-            ("chronik.storage.reserve-bytes", "1 MiB"),
-            ("chronik.cluster.bootstrap-expect", $"{expect}"),
-            ("chronik.broker.offsets.topic.num.partitions", "4"),
-            ("akka.remote.dot-netty.tcp.hostname", "127.0.0.1"),
-            ("akka.remote.dot-netty.tcp.port", "0"),
-        ];
-        values.AddRange(extra);
-        if (seed is not null) values.Add(("akka.cluster.seed-nodes", $"[\"akka.tcp://chronik@127.0.0.1:{seed}\"]"));
-        var host = await ChronikHost.StartAsync(ChronikOptions.Load(values), progress ?? TextWriter.Null);
-        _hosts.Add(host);
-        return host;
     }
 }

@@ -8,12 +8,11 @@ internal sealed class TestCluster : IAsyncDisposable
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     private readonly string _folder = Directory.CreateTempSubdirectory("chronik-nodes-").FullName;
-    private readonly Dictionary<int, ChronikHost> _hosts = [];
-    private int _seed;
+    private readonly List<(int Id, ChronikHost Host)> _hosts = [];
 
-    public ChronikHost this[int id] => _hosts[id];
+    public ChronikHost this[int id] => _hosts.Find(node => node.Id == id).Host;
 
-    public IReadOnlyCollection<ChronikHost> Hosts => _hosts.Values;
+    public IReadOnlyList<ChronikHost> Hosts => [.. _hosts.Select(node => node.Host)];
 
     /// <summary>Starts as many nodes, and waits until each serves and knows all of them.</summary>
     public static async Task<TestCluster> StartAsync(int nodes, params (string Key, string Value)[] more)
@@ -21,7 +20,7 @@ internal sealed class TestCluster : IAsyncDisposable
         var cluster = new TestCluster();
         try
         {
-            for (var id = 1; id <= nodes; id++) await cluster.BeginAsync(id, nodes, more);
+            for (var id = 1; id <= nodes; id++) await cluster.BeginAsync(id, nodes, more: more);
             foreach (var host in cluster.Hosts) await host.Ready.WaitAsync(Patience);
             await UntilAsync(() => cluster.Hosts.All(host => host.Node!.Metadata.LiveCount == nodes && host.Node.Controller.IsSome));
             return cluster;
@@ -33,13 +32,16 @@ internal sealed class TestCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>Starts a node, again if it was stopped; does not wait until it serves.</summary>
-    public async Task<ChronikHost> BeginAsync(int id, int expect, params (string Key, string Value)[] more)
+    /// <summary>
+    /// Starts a node, again if it was stopped; does not wait until it serves. It looks for the one that has been there for longest.
+    /// </summary>
+    public async Task<ChronikHost> BeginAsync(
+        int id, int expect, TextWriter? progress = null, string? folder = null, params (string Key, string Value)[] more)
     {
         List<(string Key, string Value)> values =
         [
             ("chronik.node-id", $"{id}"),
-            ("chronik.data", FolderOf(id)),
+            ("chronik.data", Path.Combine(_folder, folder ?? $"{id}")),
             ("chronik.kafka.listeners", "[\"127.0.0.1:0\"]"),
             ("chronik.http", "127.0.0.1:0"),
             ("chronik.storage.reserve-bytes", "1 MiB"),
@@ -49,25 +51,25 @@ internal sealed class TestCluster : IAsyncDisposable
             ("akka.remote.dot-netty.tcp.port", "0"),
             .. more,
         ];
-        if (_seed > 0) values.Add(("akka.cluster.seed-nodes", $"[\"akka.tcp://chronik@127.0.0.1:{_seed}\"]"));
-        var host = await ChronikHost.StartAsync(ChronikOptions.Load(values), TextWriter.Null);
-        _hosts[id] = host;
-        if (_seed == 0) _seed = host.AkkaPort!.Value;
+        if (_hosts is [var seed, ..]) values.Add(("akka.cluster.seed-nodes", $"[\"akka.tcp://chronik@127.0.0.1:{seed.Host.AkkaPort}\"]"));
+        var host = await ChronikHost.StartAsync(ChronikOptions.Load(values), progress ?? TextWriter.Null);
+        _hosts.Add((id, host));
         return host;
     }
 
     /// <summary>Stops a node; what it has on its disk stays.</summary>
     public async Task StopAsync(int id)
     {
-        _hosts.Remove(id, out var host);
-        await host!.StopAsync();
+        var host = this[id];
+        _hosts.Remove((id, host));
+        await host.StopAsync();
     }
 
     public string FolderOf(int id) => Path.Combine(_folder, $"{id}");
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var host in _hosts.Values) await host.StopAsync();
+        foreach (var host in Hosts) await host.StopAsync();
         Directory.Delete(_folder, recursive: true);
     }
 

@@ -60,8 +60,9 @@ internal sealed partial class BalancerActor
     {
         BalancerInput input = Input;
         (BalancerScope scope, string state, string? reason) = Scope(input);
-        int left = Rest(input).Moves.Count(move => move.MovesReplica);
-        bool hasMore = Rest(input).Moves.Count > 0;
+        BalancerPlan rest = Rest(input);
+        int left = rest.Moves.Count(move => move.MovesReplica);
+        bool hasMore = rest.Moves.Count > 0;
         if (_isStopped) (state, reason) = ("stopped", "an operator stopped it; chronik cluster balance starts it again");
         else if (Image.Level < FeatureLevel.Operable)
             (state, reason) = ("off", $"moving needs {FeatureLevel.Name} {FeatureLevel.Operable}, the cluster is at {Image.Level}");

@@ -107,9 +107,7 @@ internal sealed class Following(ClusterClient client, Arguments arguments, TextW
         return $", {moves.Count} under way ({string.Join(", ", named)}{(moves.Count > 3 ? ", ..." : string.Empty)})";
     }
 
-    private static string Estimate(ClusterStatus status) => status.Balancer?.SecondsLeft is { } seconds
-        ? $", about {StatusText.Duration(seconds)}"
-        : string.Empty;
+    private static string Estimate(ClusterStatus status) => StatusText.Left(status.Balancer?.SecondsLeft);
 
     private static string Reason(ClusterStatus status) =>
         status.Balancer is { State: "paused" or "waiting" or "stopped", Reason: { } reason } ? $"; {reason}" : string.Empty;

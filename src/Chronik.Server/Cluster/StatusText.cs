@@ -43,9 +43,8 @@ internal static class StatusText
         if (status.Balancer is { } balancer)
         {
             var left = balancer.MovesLeft > 0 ? $", {balancer.MovesLeft} partitions left" : string.Empty;
-            var seconds = balancer.SecondsLeft is { } time ? $", about {Duration(time)}" : string.Empty;
             var why = balancer.Reason is { } reason ? $" ({reason})" : string.Empty;
-            text.AppendLine(CultureInfo.InvariantCulture, $"balancer: {balancer.State}{left}{seconds}{why}");
+            text.AppendLine(CultureInfo.InvariantCulture, $"balancer: {balancer.State}{left}{Left(balancer.SecondsLeft)}{why}");
         }
 
         text.AppendLine();
@@ -54,16 +53,17 @@ internal static class StatusText
         foreach (var move in status.Moves)
         {
             var part = move.Fraction is { } fraction ? fraction.ToString("P0", CultureInfo.InvariantCulture) : "?";
-            var seconds = move.SecondsLeft is { } left ? $", about {Duration(left)}" : string.Empty;
             text.AppendLine(
                 CultureInfo.InvariantCulture,
-                $"moving {move.Topic}-{move.Partition}: {string.Join(',', move.From)} -> {string.Join(',', move.To)}, {part}{seconds}");
+                $"moving {move.Topic}-{move.Partition}: {string.Join(',', move.From)} -> {string.Join(',', move.To)}, "
+                + $"{part}{Left(move.SecondsLeft)}");
         }
 
         foreach (var transfer in status.Transfers)
         {
-            var seconds = transfer.SecondsLeft is { } left ? $", about {Duration(left)}" : string.Empty;
-            var done = transfer.IsWaiting ? "waits for its turn" : $"{Size(transfer.BytesDone)} of {Size(transfer.BytesTotal)}{seconds}";
+            var done = transfer.IsWaiting
+                ? "waits for its turn"
+                : $"{Size(transfer.BytesDone)} of {Size(transfer.BytesTotal)}{Left(transfer.SecondsLeft)}";
             text.AppendLine(
                 CultureInfo.InvariantCulture,
                 $"filling {transfer.Topic}-{transfer.Partition} on {transfer.To} from {transfer.From}: {done}");
@@ -85,13 +85,14 @@ internal static class StatusText
         return text.ToString().TrimEnd();
     }
 
-    /// <summary>A time that is left, not more exact than anybody can know it.</summary>
-    public static string Duration(double seconds) => seconds switch
+    /// <summary>The end of a line: the time that is left, not more exact than anybody can know it; nothing when nobody does.</summary>
+    public static string Left(double? seconds) => seconds switch
     {
-        < 1 => "1 s",
-        < 90 => $"{seconds.ToString("0", CultureInfo.InvariantCulture)} s",
-        < 5400 => $"{(seconds / 60).ToString("0", CultureInfo.InvariantCulture)} min",
-        _ => $"{(seconds / 3600).ToString("0.0", CultureInfo.InvariantCulture)} h",
+        null => string.Empty,
+        < 1 => ", about 1 s",
+        < 90 => string.Create(CultureInfo.InvariantCulture, $", about {seconds:0} s"),
+        < 5400 => string.Create(CultureInfo.InvariantCulture, $", about {seconds / 60:0} min"),
+        _ => string.Create(CultureInfo.InvariantCulture, $", about {seconds / 3600:0.0} h"),
     };
 
     private static string[] Row(NodeStatus node) =>
