@@ -1,3 +1,4 @@
+using Akka;
 using Akka.Actor;
 using Akka.Cluster;
 using Akka.Remote;
@@ -13,10 +14,16 @@ namespace Chronik.Partitions.Forming;
 /// </code>
 /// A node that has no seed nodes is the first member of a cluster of its own. When this node itself has joined, forming hears of all others
 /// first and of this node last: from then on it knows everybody that was there before it.
+/// <para>
+/// When the system stops its node is taken off the list of members, to which all others have to agree. One that is away cannot, and is
+/// never expelled; so a node that has waited for it for a while goes without, and is off the list once they are all there.
+/// </para>
 /// </remarks>
 internal sealed class MembershipActor : ReceiveActor
 {
     public const string Name = "membership";
+
+    private static readonly TimeSpan LeaveTimeout = TimeSpan.FromSeconds(1);
 
     private readonly Cluster _cluster = Cluster.Get(Context.System);
     private readonly bool _isFirst;
@@ -62,6 +69,15 @@ internal sealed class MembershipActor : ReceiveActor
         _cluster.Subscribe(
             Self, ClusterEvent.InitialStateAsSnapshot, typeof(ClusterEvent.IMemberEvent), typeof(ClusterEvent.IReachabilityEvent));
         if (_isFirst) _cluster.Join(_cluster.SelfAddress);
+        Cluster cluster = _cluster;
+        CoordinatedShutdown.Get(Context.System).AddTask(CoordinatedShutdown.PhaseClusterExiting, "chronik-go-without", () =>
+        {
+            _ = Task.Delay(LeaveTimeout).ContinueWith(_ =>
+            {
+                if (!cluster.IsTerminated && cluster.SelfMember.Status == MemberStatus.Leaving) cluster.Down(cluster.SelfAddress);
+            }, TaskScheduler.Default);
+            return Task.FromResult(Done.Instance);
+        });
     }
 
     protected override void PostStop() => _cluster.Unsubscribe(Self);
