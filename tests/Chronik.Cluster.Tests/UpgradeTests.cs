@@ -20,6 +20,62 @@ public sealed class UpgradeTests(ITestOutputHelper output)
         return Scenario.RunAsync(output, UpgradeAsync, cluster);
     }
 
+    [Fact]
+    public async Task In_place_of_a_broker_that_is_gone_for_good_an_empty_one_lets_the_level_rise_and_is_removed_then()
+    {
+        const string Topic = "t";
+        await using TestCluster cluster = new(4);
+        foreach (NodeProcess node in cluster.Nodes) node.IsOld = true;
+        await cluster.StartAllAsync();
+        await cluster.Client.CreateTopicAsync(Topic, partitions: 6, replicas: 3);
+        cluster.Nodes[2].Kill();
+        foreach (NodeProcess node in cluster.Nodes.Where(node => node.IsRunning).ToList())
+        {
+            await node.StopAsync();
+            node.IsOld = false;
+            node.Start();
+            await node.ReadyAsync();
+        }
+
+        await UntilRaisedAsync(cluster, "broker 3 speaks 1");
+        NodeProcess other = cluster.Add(3, name: "-empty");
+        other.Start();
+        await other.ReadyAsync();
+        await UntilRaisedAsync(cluster, null);
+        string said = await Command.RunAsync(
+            Path.Combine(AppContext.BaseDirectory, "chronik"),
+            ["cluster", "remove", "3", "--timeout", "60", "--http", cluster.Nodes[0].HttpAddress]);
+        output.WriteLine(said);
+        Assert.Equal(0, await other.EndedAsync());
+        await Wait.UntilAsync(async () =>
+        {
+            MetadataResponse all = await cluster.Client.MetadataAsync(Topic);
+            return all.Brokers.Select(broker => broker.NodeId).Order().SequenceEqual([1, 2, 4])
+                && all.Topics[0].Partitions.TrueForAll(partition => partition.IsrNodes.Order().SequenceEqual([1, 2, 4]));
+        }, "the others hold everything");
+    }
+
+    /// <summary>Asks for the new level until the answer is as expected: granted, or refused with these words.</summary>
+    private async Task UntilRaisedAsync(TestCluster cluster, string? refusal)
+    {
+        UpdateFeaturesResponse? last = null;
+        try
+        {
+            await Wait.UntilAsync(async () =>
+            {
+                last = await RaiseAsync(cluster.Client);
+                if (refusal is null) return last.ErrorCode == 0;
+                Assert.NotEqual(0, last.ErrorCode);
+                return last.ErrorMessage?.Contains(refusal, StringComparison.Ordinal) == true;
+            }, $"the level is raised, or refused: {refusal}");
+        }
+        finally
+        {
+            output.WriteLine($"{last?.ErrorCode} {last?.ErrorMessage}");
+            if (last is null || (refusal is null && last.ErrorCode != 0)) output.WriteLine(cluster.Story());
+        }
+    }
+
     private static async Task UpgradeAsync(Scenario scenario)
     {
         IReadOnlyList<NodeProcess> nodes = scenario.Cluster.Nodes;
