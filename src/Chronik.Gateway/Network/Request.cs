@@ -182,9 +182,6 @@ internal sealed class Request : IDeadLetterSuppression
         }
     }
 
-    /// <summary>Ends the request without an answer, as acks=0 wants it. From any thread, once.</summary>
-    public void CompleteSilently() => Finish();
-
     /// <summary>Ends the request by closing its connection. From any thread, once.</summary>
     public void Close(string reason)
     {
