@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Akka.Actor;
 using Akka.Event;
 using Chronik.Model;
@@ -15,13 +14,7 @@ internal sealed partial class ReplicaActor : IWithTimers
     private static readonly TimeSpan DriveInterval = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan ReportInterval = TimeSpan.FromSeconds(1);
 
-    /// <summary>
-    /// A member has caught up when it took no longer than this to get everything that the log held when the time began (thesis, 4.2.1): so
-    /// long, at most, a commit waits for it.
-    /// </summary>
-    private static readonly TimeSpan CatchUpRound = TimeSpan.FromSeconds(1);
-
-    private readonly Dictionary<NodeId, (LogIndex Mark, long At)> _rounds = [];
+    private readonly MemberSteps _memberSteps;
     private MembersWanted? _wanted;
     private bool _isSettled; // Whether nothing is left to do of what is wanted.
     private long _reportedAt;
@@ -41,7 +34,7 @@ internal sealed partial class ReplicaActor : IWithTimers
     {
         _isSettled = _wanted is null;
         _reportedAt = 0;
-        _rounds.Clear();
+        _memberSteps.Begin();
         if (_isSettled || !_leads) return;
         Timers.StartPeriodicTimer(DriveMembers.Instance, DriveMembers.Instance, DriveInterval);
         _self.Tell(DriveMembers.Instance, ActorRefs.NoSender);
@@ -55,65 +48,20 @@ internal sealed partial class ReplicaActor : IWithTimers
 
     private void TakeNextStep(MembersWanted wanted)
     {
-        if (!_core.IsMembershipCommitted) return;
         Membership now = _core.Membership;
-        bool isThere = now.Voters.Length == wanted.Voters.Length && now.Voters.All(wanted.Voters.Contains);
-        if (!isThere && !wanted.MayReplace)
+        switch (_memberSteps.Next(_core, wanted, out Membership target))
         {
-            _isSettled = true;
-            return;
+            case MemberStep.Change when Step(RaftInput.ChangeMembership(target)): // Unless leadership is handed over, or new.
+                _logger.Info("{0}: its members {1} become {2}", _spec.Name, now, target);
+                break;
+            case MemberStep.Reached:
+                _isSettled = !wanted.MayReplace || _spec.Group == GroupId.Metadata;
+                if (!_isSettled) Report(wanted.Move, target);
+                break;
+            case MemberStep.GiveUp:
+                _isSettled = true;
+                break;
         }
-
-        bool replaces = !isThere && CanVote(now, wanted.Voters);
-        ImmutableArray<NodeId> voters = isThere || replaces ? wanted.Voters : now.Voters;
-        IEnumerable<NodeId> learners = replaces || isThere ? wanted.Learners : wanted.Learners.Union(wanted.Voters);
-        Membership target = new(voters, learners: [.. learners.Except(voters)]);
-        if (target != now)
-        {
-            if (!Step(RaftInput.ChangeMembership(target))) return; // Leadership is being handed over, or is new.
-            _logger.Info("{0}: its members {1} become {2}", _spec.Name, now, target);
-        }
-        else if (isThere)
-        {
-            _isSettled = !wanted.MayReplace || _spec.Group == GroupId.Metadata;
-            if (!_isSettled) Report(wanted.Move, target);
-        }
-    }
-
-    /// <summary>
-    /// Whether these may be the voters from now on: whoever is new has everything, and so has a majority of all. Otherwise the group might
-    /// wait for them, and lose what few have if those were lost meanwhile.
-    /// </summary>
-    private bool CanVote(Membership now, ImmutableArray<NodeId> voters)
-    {
-        int ready = 0;
-        foreach (NodeId node in voters)
-        {
-            if (node == _node.Self || HasCaughtUp(node)) ready++;
-            else if (!now.Voters.Contains(node)) ready = int.MinValue;
-        }
-
-        return ready > voters.Length / 2;
-    }
-
-    private bool HasCaughtUp(NodeId node)
-    {
-        if (!_core.TryGetProgress(node, out PeerProgress progress) || progress.IsLost || progress.IsRecovering
-            || progress.State != ReplicationState.Replicate)
-        {
-            _rounds.Remove(node);
-            return false;
-        }
-
-        long time = _node.Time.GetTimestamp();
-        if (_rounds.TryGetValue(node, out (LogIndex Mark, long At) round))
-        {
-            if (progress.Match < round.Mark) return false;
-            if (_node.Time.GetElapsedTime(round.At, time) <= CatchUpRound) return true;
-        }
-
-        _rounds[node] = (_core.LastIndex, time);
-        return progress.Match >= _core.LastIndex;
     }
 
     /// <summary>Said once a second until somebody has heard it: then something else is wanted.</summary>
