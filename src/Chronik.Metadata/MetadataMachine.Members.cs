@@ -49,6 +49,14 @@ public static partial class MetadataMachine
         if (refusal is not null) return refusal.ToResult();
 
         PartitionImage next = Towards(draft.Image, now, target);
+        if (now.IsMoving && !next.IsMoving)
+        {
+            // The leader would see no move, and nobody would bring back those that have left the group already.
+            string message = $"{item.Topic}-{item.Partition} gives up its replicas on {string.Join(", ", now.Removing)}, and some of them " +
+                             "may be gone: wait until it has, or move it to other brokers.";
+            return new ItemResult(KafkaError.InvalidRequest, message);
+        }
+
         if (!IsSame(now, next)) draft.Add(next.ToRecord(topic.Id, item.Partition));
         return new ItemResult(KafkaError.None, null);
     }

@@ -126,6 +126,23 @@ public sealed class ReassignmentTests
     }
 
     [Fact]
+    public void Replicas_that_are_given_up_may_be_gone_and_are_not_taken_back_without_a_move()
+    {
+        Granted(Move(0, 1));
+        Shows([0, 1, 2], adding: [], removing: [2]);
+        Refused(Move(), KafkaError.InvalidRequest, "t-0", "on 2", "wait");
+        Refused(Move(2, 1, 0), KafkaError.InvalidRequest, "t-0", "on 2", "wait");
+        Shows([0, 1, 2], adding: [], removing: [2]);
+        Granted(Move(2, 1));
+        Shows([2, 1, 0], adding: [], removing: [0]);
+        Granted(Complete(1, 2));
+        Granted(Move(0, 1, 2));
+        Granted(Move());
+        Granted(Complete(1, 2));
+        Shows([1, 2], adding: [], removing: []);
+    }
+
+    [Fact]
     public void Who_asks_for_what_cannot_be_is_told_why()
     {
         Refused(Move("u", 0, [1]), KafkaError.UnknownTopicOrPartition, "u");
