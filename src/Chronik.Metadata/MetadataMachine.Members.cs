@@ -52,8 +52,9 @@ public static partial class MetadataMachine
         if (now.IsMoving && !next.IsMoving)
         {
             // The leader would see no move, and nobody would bring back those that have left the group already.
-            string message = $"{item.Topic}-{item.Partition} gives up its replicas on {string.Join(", ", now.Removing)}, and some of them " +
-                             "may be gone: wait until it has, or move it to other brokers.";
+            string removing = string.Join(", ", now.Removing);
+            string message = $"{item.Topic}-{item.Partition} gives up its replicas on {removing}, and some of them may be gone: " +
+                             "wait until it has, or move it to other brokers.";
             return new ItemResult(KafkaError.InvalidRequest, message);
         }
 

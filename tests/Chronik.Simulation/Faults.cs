@@ -1,3 +1,4 @@
+using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Raft;
 
@@ -26,6 +27,8 @@ internal sealed class Faults(Simulation sim, SimRandom random)
         Repeat(p.MembershipEvery, ChangeMembers);
         Repeat(p.TransferEvery, Transfer);
         Repeat(p.CheckpointEvery, Checkpoint);
+        Repeat(p.HandOverEvery, HandOver);
+        if (p.IsPlaced) Repeat(p.MoveEvery, Move);
     }
 
     public void Stop() => _stopped = true;
@@ -42,7 +45,8 @@ internal sealed class Faults(Simulation sim, SimRandom random)
             if (other.IsSuspect) return false;
             for (int group = 0; group < sim.Groups.Count; group++)
             {
-                if (other.IsRecovering(group) && IsVoter(other, group)) return false;
+                // Where replicas move a learner may be about to vote, whatever its leader knows of it.
+                if (other.IsRecovering(group) && (sim.Parameters.IsPlaced || IsVoter(other, group))) return false;
             }
         }
 
@@ -171,7 +175,7 @@ internal sealed class Faults(Simulation sim, SimRandom random)
 
     private void ChangeMembers()
     {
-        int group = random.Next(sim.Groups.Count);
+        int group = sim.Parameters.IsPlaced ? 0 : random.Next(sim.Groups.Count);
         if (sim.Leader(group) is not { } leader) return;
         // With fewer than three voters none of them may lose its disk.
         bool damages = sim.Parameters.WipeEvery > 0 || sim.Parameters.BitFlipEvery > 0;
@@ -180,6 +184,9 @@ internal sealed class Faults(Simulation sim, SimRandom random)
         if (nodes.Count < least) return;
         int voters = (int)random.Between(least, nodes.Count);
         int learners = random.Next(nodes.Count - voters + 1);
+        // Who does not hear the metadata has nothing placed on it.
+        if (sim.Parameters.IsPlaced) nodes.AddRange(sim.Nodes.Select(node => node.Self).Except(nodes).ToArray());
+        if (sim.Parameters.IsPlaced) learners = nodes.Count - voters;
         Membership target = new([.. nodes.Take(voters)], [], [.. nodes.Skip(voters).Take(learners)]);
         if (sim.Trace.IsOn) leader.Line($"members shall be {target}");
         leader.Node.Do(() => leader.TryControl(RaftInput.ChangeMembership(target)));
@@ -198,7 +205,39 @@ internal sealed class Faults(Simulation sim, SimRandom random)
     {
         Node node = random.Pick(sim.Nodes);
         int group = random.Next(sim.Groups.Count);
-        node.Do(() => node.Replicas[group]!.StartCheckpoint());
+        node.Do(() => node.Replicas[group]?.StartCheckpoint());
+    }
+
+    private void HandOver()
+    {
+        if (Anyone() is not { IsPaused: false } node) return;
+        node.HandOver(() =>
+        {
+            node.Crash(CrashKind.Kill);
+            sim.RestartLater(node);
+        });
+    }
+
+    /// <summary>An operator has a partition moved, or a move taken back, or everything balanced.</summary>
+    private void Move()
+    {
+        if (sim.Groups.Count == 1) return;
+        if (random.Chance(0.25))
+        {
+            if (sim.Leader(0) is { } controller) controller.Node.Do(() => controller.Balance());
+            return;
+        }
+
+        int partition = random.Next(sim.Groups.Count - 1);
+        NodeId[] nodes = [.. Shuffled(sim.Nodes.Count).Select(id => new NodeId(id))];
+        // With fewer than three voters none of them may lose its disk.
+        bool damages = sim.Parameters.WipeEvery > 0 || sim.Parameters.BitFlipEvery > 0;
+        int replicas = (int)random.Between(damages ? Math.Min(3, nodes.Length) : 1, nodes.Length);
+        bool cancels = random.Chance(0.15);
+        if (sim.Leader(0) is not { } leader) return;
+        Reassignment move = new(Simulation.TopicName, partition, cancels ? null : nodes[..replicas]);
+        if (sim.Trace.IsOn) leader.Line($"p{partition} shall go {(cancels ? "back" : $"to {string.Join(' ', move.Target!)}")}");
+        leader.Node.Do(() => leader.Command(new AlterReassignments([move])));
     }
 
     private Node? Anyone()

@@ -1,8 +1,9 @@
+using Chronik.Metadata;
 using Chronik.Raft;
 
 namespace Chronik.Simulation;
 
-/// <summary>What travels between two nodes: exactly one of the three, or none of them for a ping.</summary>
+/// <summary>What travels between two nodes: exactly one of the four, or none of them for a ping.</summary>
 internal sealed class Envelope
 {
     public required int From { get; init; }
@@ -17,6 +18,9 @@ internal sealed class Envelope
 
     public SnapshotMessage? Snapshot { get; init; }
 
+    /// <summary>For the controller.</summary>
+    public MetadataCommand? Command { get; init; }
+
     /// <summary>Not a message but the end of a connection: the sender's process is gone.</summary>
     public bool IsEnd { get; init; }
 }
@@ -29,6 +33,7 @@ internal sealed class Network
     private readonly SimRandom _random;
     private readonly int[,] _cuts;
     private readonly long[,] _lastArrival;
+    private readonly long[,] _lastSnapshot; // Snapshots have a lane of their own, in which nothing is overtaken.
 
     public Network(EventQueue queue, Parameters parameters, SimRandom random)
     {
@@ -37,6 +42,7 @@ internal sealed class Network
         _random = random;
         _cuts = new int[parameters.Nodes, parameters.Nodes];
         _lastArrival = new long[parameters.Nodes, parameters.Nodes];
+        _lastSnapshot = new long[parameters.Nodes, parameters.Nodes];
         Loss = parameters.Loss;
         Duplication = parameters.Duplication;
     }
@@ -69,8 +75,10 @@ internal sealed class Network
     {
         long at = _queue.Now + _random.Between(_parameters.DelayMin, _parameters.DelayMax);
         if (_random.Chance(0.002)) at += _random.Between(0, 20 * _parameters.DelayMax);
-        if (!_parameters.Reorders) at = Math.Max(at, _lastArrival[envelope.From, envelope.To]);
-        _lastArrival[envelope.From, envelope.To] = at;
+        bool isSnapshot = envelope.Snapshot is not null;
+        ref long last = ref (isSnapshot ? _lastSnapshot : _lastArrival)[envelope.From, envelope.To];
+        if (isSnapshot || !_parameters.Reorders) at = Math.Max(at, last);
+        last = at;
         _queue.Plan(at, new Event(EventKind.Message, envelope.To, 0, envelope));
     }
 }

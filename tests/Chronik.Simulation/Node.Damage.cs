@@ -32,7 +32,7 @@ internal sealed partial class Node
     /// <summary>Reads every log, so that damage is found.</summary>
     public void Scrub()
     {
-        foreach (Replica? replica in Replicas) replica!.ReadEverything();
+        foreach (Replica? replica in Replicas) replica?.ReadEverything();
     }
 
     private void Collect(string directory, List<(string Path, long Length)> files)

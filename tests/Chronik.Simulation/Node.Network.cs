@@ -24,7 +24,8 @@ internal sealed partial class Node
             if (!_lost[peer] && _sim.Now - _heard[peer] > _sim.SilenceMicros) Lose(peer);
         }
 
-        foreach (Replica? replica in Replicas) replica!.Tick();
+        foreach (Replica? replica in Replicas) replica?.Tick();
+        Report();
     }
 
     private void Receive(Envelope envelope)
@@ -39,17 +40,18 @@ internal sealed partial class Node
         if (_lost[envelope.From])
         {
             _lost[envelope.From] = false;
-            foreach (Replica? replica in Replicas) replica!.PeerBack(envelope.From);
+            foreach (Replica? replica in Replicas) replica?.PeerBack(envelope.From);
         }
 
-        if (envelope.HasRaft) Replicas[envelope.Group]!.Step(RaftInput.Receive(envelope.Raft));
-        else if (envelope.Snapshot is { } snapshot) Replicas[envelope.Group]!.Receive(envelope.From, snapshot);
+        if (envelope.HasRaft) Replicas[envelope.Group]?.Step(RaftInput.Receive(envelope.Raft));
+        else if (envelope.Snapshot is { } snapshot) Replicas[envelope.Group]?.Receive(envelope.From, snapshot);
+        else if (envelope.Command is { } command) Replicas[0]!.Command(command);
     }
 
     private void Lose(int peer)
     {
         _lost[peer] = true;
-        foreach (Replica? replica in Replicas) replica!.PeerLost(peer);
+        foreach (Replica? replica in Replicas) replica?.PeerLost(peer);
     }
 
     private void SendEnds()

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Raft;
 using Chronik.Storage;
@@ -49,6 +50,10 @@ internal sealed partial class Node
         Replicas = new Replica?[sim.Groups.Count];
         _recovering = new bool[sim.Groups.Count];
         _lastMembers = new Membership?[sim.Groups.Count];
+        _dropping = new bool[sim.Groups.Count];
+        _first = [.. sim.Groups.Select(group => group.First)];
+        Speaks = new ProtocolVersions(FeatureLevel.Oldest, sim.Parameters.Level);
+        _placed = [.. sim.Groups.Select(group => !sim.Parameters.IsPlaced || group.First.Contains(new NodeId(id)))];
         _heard = new long[sim.Parameters.Nodes];
         _lost = new bool[sim.Parameters.Nodes];
         _pings = [.. Enumerable.Range(0, sim.Parameters.Nodes).Select(to => new Envelope { From = id, To = to })];
@@ -73,7 +78,7 @@ internal sealed partial class Node
     /// <summary>Whether bits of its files were flipped and nobody has found out, or never will.</summary>
     public bool IsSuspect { get; private set; }
 
-    public bool IsRecovering(int group) => _recovering[group];
+    public bool IsRecovering(int group) => _placed[group] && _recovering[group];
 
     /// <summary>Opens the data directory and starts every replica.</summary>
     public void Start()
@@ -88,7 +93,7 @@ internal sealed partial class Node
             Storage.CheckpointWanted += WantCheckpoint;
             Array.Fill(_heard, _sim.Now);
             Array.Clear(_lost);
-            for (int group = 0; group < Replicas.Length; group++) Replicas[group] = new Replica(_sim, this, group, _recovering[group]);
+            StartReplicas();
             _sim.Trace.Note(Id, Incarnation);
             if (_sim.Trace.IsOn) Log($"started, incarnation {Incarnation}");
             PlanTick(_random.Between(0, _tickMicros));
@@ -176,6 +181,7 @@ internal sealed partial class Node
         _failAt = 0;
         _failSync = false;
         _powerLost = false;
+        _stop = null;
         if (_sim.Parameters.NoticesDeath && kind == CrashKind.Kill) SendEnds();
     }
 
@@ -187,6 +193,7 @@ internal sealed partial class Node
         Disk = new MemoryDisk(_random.Next(int.MaxValue));
         Array.Clear(_lastMembers);
         IsSuspect = false;
+        _level = FeatureLevel.Oldest;
         for (int group = 0; group < _recovering.Length; group++)
         {
             _recovering[group] = true;
@@ -223,7 +230,7 @@ internal sealed partial class Node
         if (_sim.Parameters.LeaseTicks == 0) return;
         long missed = Math.Min((_sim.Now - _pausedAt) / _tickMicros, 2 * _sim.Parameters.ElectionTicks);
         for (; missed > 0; missed--)
-            foreach (Replica? replica in Replicas) replica!.Tick();
+            foreach (Replica? replica in Replicas) replica?.Tick();
     }
 
     /// <summary>Power fails at one of the next operations of the disk, in the middle of whatever is written.</summary>
@@ -256,7 +263,7 @@ internal sealed partial class Node
         _sim.Queue.Plan(_sim.Now + delay, new Event(EventKind.OnNode, Id, Incarnation, action));
 
     /// <summary>Storage's answers come while it runs; they are handed over, as to a mailbox.</summary>
-    public void Complete(Replica replica, Exception? failure, Action? then) => _completions.Add(new Completion(replica, failure, then));
+    public void Complete(Replica? replica, Exception? failure, Action? then) => _completions.Add(new Completion(replica, failure, then));
 
     public void Log(string what) => _sim.Trace.Line(_sim.Now, Id.ToString(CultureInfo.InvariantCulture), "-", "", what);
 
@@ -279,16 +286,16 @@ internal sealed partial class Node
         _completions.Clear();
         foreach (Completion done in _completing)
         {
-            if (done.Failure is not null) continue;
+            if (done.Failure is not null || done.Replica is { HasEnded: true }) continue;
             if (done.Then is { } then) then();
-            else done.Replica.WriteDone();
+            else done.Replica!.WriteDone();
         }
     }
 
     private void WantCheckpoint(GroupId id)
     {
         int group = _sim.IndexOf(id);
-        Plan(0, () => Replicas[group]!.StartCheckpoint());
+        Plan(0, () => Replicas[group]?.StartCheckpoint());
     }
 
     private Exception? OnOperation(long number, DiskOperation operation, string path)
@@ -330,5 +337,5 @@ internal sealed partial class Node
         _sim.RestartLater(this);
     }
 
-    private readonly record struct Completion(Replica Replica, Exception? Failure, Action? Then);
+    private readonly record struct Completion(Replica? Replica, Exception? Failure, Action? Then);
 }

@@ -1,3 +1,5 @@
+using Chronik.Model;
+
 namespace Chronik.Simulation;
 
 /// <summary>
@@ -69,6 +71,26 @@ internal sealed record Parameters
 
     public int SegmentBytes { get; init; } = 16 << 10;
 
+    /// <summary>The batches of one message of a snapshot.</summary>
+    public int ChunkBytes { get; init; } = 16 << 10;
+
+    /// <summary>How many such messages may be on their way.</summary>
+    public int ChunksUnderWay { get; init; } = 2;
+
+    /// <summary>How long a follower may be without its leader's log and count as in sync.</summary>
+    public long InSyncMicros { get; init; } = 3_000_000;
+
+    // Metadata.
+
+    /// <summary>The level that the cluster is formed at, and the newest that its nodes speak at first.</summary>
+    public int Level { get; init; } = FeatureLevel.Newest;
+
+    /// <summary>
+    /// Whether a node has the replicas that the metadata place on it and no others, as in production. Otherwise each node has one of every
+    /// group, and the members of every group change at will.
+    /// </summary>
+    public bool IsPlaced { get; init; }
+
     // Clients.
     public long ProduceEvery { get; init; } = 20_000;
 
@@ -110,6 +132,12 @@ internal sealed record Parameters
     public long TransferEvery { get; init; }
 
     public long CheckpointEvery { get; init; }
+
+    /// <summary>How often a node hands over what it leads, and stops.</summary>
+    public long HandOverEvery { get; init; }
+
+    /// <summary>How often an operator moves a partition to other nodes, or takes a move back.</summary>
+    public long MoveEvery { get; init; }
 
     /// <summary>How likely a node crashes right after it has voted, and is back before the election is over.</summary>
     public double VoterCrashes { get; init; }
@@ -191,7 +219,16 @@ internal sealed record Parameters
             PartitionMax = random.Logarithmic(500_000, 8_000_000),
             PauseMax = random.Logarithmic(200_000, 5_000_000),
         };
-        return random.Chance(0.4) ? drawn with { LeaseTicks = drawn.LongestLease } : drawn;
+        if (random.Chance(0.4)) drawn = drawn with { LeaseTicks = drawn.LongestLease };
+        return drawn with
+        {
+            ChunkBytes = (int)random.Logarithmic(2 << 10, 16 << 10),
+            ChunksUnderWay = (int)random.Between(1, 8),
+            InSyncMicros = random.Logarithmic(500_000, 5_000_000),
+            HandOverEvery = Maybe(0.35, 2_000_000, 10_000_000),
+            IsPlaced = random.Chance(0.5),
+            MoveEvery = Maybe(0.7, 1_000_000, 8_000_000),
+        };
 
         long Maybe(double chance, long low, long high) => random.Chance(chance) ? random.Logarithmic(low, high) : 0;
     }

@@ -20,6 +20,7 @@ internal sealed partial class Replica
     public bool Produce(int records, int valueBytes)
     {
         if (!IsLeading) return false;
+        if (Gather(() => Produce(records, valueBytes))) return true;
         RecordBatchBuilder builder = _sim.Builder;
         builder.Clear();
         long first = -1;
@@ -36,7 +37,7 @@ internal sealed partial class Replica
     /// <summary>Appends a batch of an idempotent producer, or answers that it was appended before.</summary>
     public void Produce(SimProducer.Batch batch)
     {
-        if (!IsLeading) return;
+        if (!IsLeading || Gather(() => Produce(batch))) return;
         SequenceVerdict verdict = _producers.Judge(batch.Identity(_sim.Now / 1000), out KafkaOffset original);
         if (verdict is SequenceVerdict.Duplicate)
         {
@@ -60,8 +61,13 @@ internal sealed partial class Replica
     public bool Command(MetadataCommand command)
     {
         if (!IsLeading) return false;
+        if (Gather(() => Command(command))) return true;
         IReadOnlyList<MetadataRecord> records = _metadata!.Decide(command);
-        if (records.Count == 0) return true;
+        return records.Count == 0 || Append(records);
+    }
+
+    private bool Append(IReadOnlyList<MetadataRecord> records)
+    {
         RecordBatchBuilder builder = _sim.Builder;
         builder.Clear();
         long first = -1;
@@ -71,9 +77,25 @@ internal sealed partial class Replica
             if (first < 0) first = key;
         }
 
+        KafkaOffset at = Core.NextOffset;
         if (!Propose(builder, first, records.Count)) return false;
-        _metadata.Appended(records);
+        _metadata!.Appended(records, at);
         return true;
+    }
+
+    /// <summary>Has the production balancer say what should move next, and begins that.</summary>
+    public void Balance()
+    {
+        IReadOnlyList<BalancerMove> moves = Balancer.Next(_metadata!.Image, new BalancerInput(), BalancerScope.All, moves: 2, leaders: 4);
+        if (moves.Count == 0) return;
+        if (_sim.Trace.IsOn) Line($"balances: {string.Join(", ", moves)}");
+        Command(new AlterReassignments([.. moves.Select(move => new Reassignment(move.Topic, move.Partition, move.To))]));
+        // Of the topics that clients create there is nothing but the metadata: their moves have come to an end at once.
+        foreach (BalancerMove move in moves.Where(move => move.Topic != Simulation.TopicName))
+        {
+            TopicId topic = _metadata.Image.Topics[move.Topic].Id;
+            Command(new CompleteReassignment(topic, move.Partition, Core.Term.ToLeaderEpoch(), move.To));
+        }
     }
 
     /// <summary>Begins a linearizable read at this replica, whatever it is.</summary>
@@ -103,6 +125,8 @@ internal sealed partial class Replica
     {
         _pending.Clear();
         _producers.RollBack();
+        _inSync = null;
+        Completion = null;
     }
 
     private void Remember(ReadOnlySpan<byte> bytes)
@@ -123,7 +147,12 @@ internal sealed partial class Replica
         _proposals.Clear();
         _proposals.Add(new ProposedEntry(EntryKind.Batch, offset + records, bytes));
         Step(RaftInput.Propose(_proposals));
-        if (_refused) return false; // Leadership is being handed over.
+        if (_refused)
+        {
+            if (batch is null) _check.Refused(firstKey, records);
+            return false;
+        }
+
         if (IsLeading) _pending.Enqueue(append);
         if (_sim.Plant.Shell == ShellFault.AnswerBeforeCommit) _check.Acknowledges(offset, firstKey, records);
         return true;

@@ -37,6 +37,7 @@ internal sealed partial class Replica : IWalCompletion
     private readonly ProducerStates _producers = new(maxProducers: 1_000);
     private RaftRole _role;
     private bool _checkpointing;
+    private bool _checkpointAgain;
     private bool _refused;
 
     public Replica(Simulation sim, Node node, int group, bool recovering)
@@ -70,13 +71,14 @@ internal sealed partial class Replica : IWalCompletion
                 SnapshotIndex = checkpoint?.Index ?? LogIndex.Zero,
                 SnapshotTerm = checkpoint?.Term ?? Term.Zero,
                 SnapshotNextOffset = AppliedNext,
-                Membership = MembershipFrom(checkpoint) ?? info.First,
+                Membership = MembershipFrom(checkpoint) ?? node.First(group),
                 Entries = EntriesOf(found),
                 IsRecovering = recovering,
                 Life = recovering ? sim.Random.Next(int.MaxValue) : 0,
             });
         _check.Restarted(node.Id, Core.AppliedIndex, AppliedNext);
-        if (info.IsMetadata) _metadata = new MetadataState(Log, sim);
+        _memberSteps = new MemberSteps(node.Self, sim.Time);
+        if (info.IsMetadata) _metadata = new MetadataState(Log, sim, node);
     }
 
     public Node Node => _node;
@@ -91,12 +93,21 @@ internal sealed partial class Replica : IWalCompletion
     /// <summary>Whether it accepts appends and says that it leads.</summary>
     public bool IsLeading { get; private set; }
 
+    /// <summary>Whether it lives here no longer.</summary>
+    public bool HasEnded { get; private set; }
+
+    /// <summary>Whether its log reaches further than what was applied, because a snapshot is arriving or was cut off.</summary>
+    public bool IsAhead => AppliedNext != Log.NextOffset;
+
     public MetadataState? Metadata => _metadata;
 
     public void Tick()
     {
         ExpireTransfers();
+        AskAgain();
+        if (_checkpointAgain) StartCheckpoint();
         if (!Core.IsAsleep) Step(RaftInput.Tick());
+        TickLeader();
     }
 
     public void PeerLost(int peer)
@@ -119,6 +130,7 @@ internal sealed partial class Replica : IWalCompletion
     /// <summary>Steps the core and does what it asks for, then looks at what became of it.</summary>
     public void Step(in RaftInput input)
     {
+        if (HasEnded) return;
         _effects.Clear();
         Core.Step(input, _effects);
         _refused = _effects.ProposalRefused;
@@ -129,8 +141,10 @@ internal sealed partial class Replica : IWalCompletion
         if (_effects.AfterWrite.Count > 0) SendAfterWrite();
         if (_effects.Committed.Count > 0) Apply();
         ChangeLeadership();
+        if (_effects.AwakeChanged && Core.IsAsleep) Look(); // All have everything, and nobody looks until it wakes.
         AnswerReads();
         for (int i = 0; i < _effects.SnapshotsNeeded.Count; i++) OfferSnapshot(_effects.SnapshotsNeeded[i].Value);
+        StopGathering();
         _check.Shows(_node.Id, AppliedNext);
         _sim.Trace.Note(Core.Term.Value, Core.LastIndex.Value + (Core.CommitIndex.Value << 32));
     }
@@ -147,10 +161,21 @@ internal sealed partial class Replica : IWalCompletion
         done.Then?.Invoke();
     }
 
+    /// <summary>It lives here no longer: what it was asked, or asked the disk for, concerns nobody.</summary>
+    public void End()
+    {
+        HasEnded = true;
+        IsLeading = false;
+        LoseLeadership();
+        _gathered.Clear();
+    }
+
     /// <summary>Asks storage to make everything applied so far durable without the WAL; one at a time.</summary>
     public void StartCheckpoint()
     {
         // While a snapshot arrives the log is ahead of what was applied, and that is kept as well.
+        _checkpointAgain = IsAhead && _node.Level < FeatureLevel.Operable; // Nobody of that level could read it.
+        if (_checkpointAgain) return;
         if (_checkpointing || _installing || (Core.AppliedIndex == LogIndex.Zero && Log.NextOffset == KafkaOffset.Zero)) return;
         LogIndex index = Core.AppliedIndex;
         _checkpointing = true;
@@ -312,7 +337,7 @@ internal sealed partial class Replica : IWalCompletion
     {
         if (Core.HasCommittedInTerm == IsLeading) return;
         IsLeading = Core.HasCommittedInTerm;
-        if (IsLeading) _metadata?.BeginLeading();
+        if (IsLeading) BeginLeading();
         else LoseLeadership();
         if (_sim.Trace.IsOn) Line(IsLeading ? "leads" : "leads no longer");
     }
@@ -335,6 +360,7 @@ internal sealed partial class Replica : IWalCompletion
             // A snapshot may have brought it already.
             if (entry.NextOffset > Log.NextOffset) _applying.Add(payload);
             _metadata?.Apply(payload.Span);
+            if (_metadata is not null) _node.MetadataChanged();
             Remember(payload.Span);
             AppliedNext = entry.NextOffset;
         }

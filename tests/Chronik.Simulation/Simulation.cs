@@ -1,6 +1,7 @@
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Protocol.RecordBatches;
+using Chronik.Partitions.Replicas;
 using Chronik.Raft;
 using Chronik.Simulation.Checks;
 using Chronik.Storage;
@@ -13,6 +14,11 @@ namespace Chronik.Simulation;
 /// </summary>
 internal sealed partial class Simulation
 {
+    /// <summary>The topic whose partitions the groups beside the metadata's are.</summary>
+    public const string TopicName = "data";
+
+    public static readonly TopicId Topic = new(new Guid(9, 9, 9, [0, 0, 0, 0, 0, 0, 0, 9]));
+
     private static readonly BufferPool SharedBuffers = new(256 << 20);
 
     private readonly List<BufferSlice> _kept = [];
@@ -50,7 +56,7 @@ internal sealed partial class Simulation
         };
         AddGroup(GroupId.Metadata, "meta", parameters.Nodes);
         for (int i = 0; i < parameters.Partitions; i++)
-            AddGroup(new GroupId(new TopicId(new Guid(9, 9, 9, [0, 0, 0, 0, 0, 0, 0, 9])), i), $"p{i}", parameters.Replicas);
+            AddGroup(new GroupId(Topic, i), $"p{i}", parameters.Replicas);
         Nodes = [.. Enumerable.Range(0, parameters.Nodes).Select(id => new Node(this, id, Random.Fork()))];
         Clients = new Clients(this, Random.Fork());
         Faults = new Faults(this, Random.Fork());
@@ -90,6 +96,10 @@ internal sealed partial class Simulation
 
     /// <summary>How long a peer may be silent before it counts as lost.</summary>
     public long SilenceMicros => 2 * Parameters.ElectionTicks * Parameters.TickMicros;
+
+    /// <summary>How often leaders look who is in sync.</summary>
+    public long TicksPerLook =>
+        Math.Max(1, Parameters.InSyncMicros / InSyncReplicas.LooksPerLag / Parameters.TickMicros);
 
     public long Transfers { get; set; }
 
@@ -279,6 +289,20 @@ internal sealed partial class Simulation
         return leader.Core.LastIndex == leader.Core.AppliedIndex;
     }
 
+    /// <summary>
+    /// Every partition is where the metadata say, nothing moves, and everybody is in sync and recorded to be.
+    /// </summary>
+    public bool IsSettled(int group)
+    {
+        if (!Parameters.IsPlaced || group == 0) return true;
+        if (Leader(group) is not { } leader) return false;
+        if (Leader(0)?.Metadata!.Image.Find(Groups[group].Id) is not { IsMoving: false } image) return false;
+        Membership members = leader.Core.Membership;
+        return members.Voters.AsSpan().SequenceEqual(image.Replicas.AsSpan()) && members is { IsJoint: false, Learners.IsEmpty: true }
+            && image.Isr.AsSpan().SequenceEqual(image.Replicas.AsSpan())
+            && Nodes.All(node => node.Hosts(group) == image.Replicas.Contains(node.Self));
+    }
+
     private string Describe(int group) => string.Join("; ", Nodes.Select(node => node.Replicas[group] is { } replica
         ? $"node {node.Id}: {replica.Core.Role} of term {replica.Core.Term}, last {replica.Core.LastIndex}, commit "
             + $"{replica.Core.CommitIndex}, applied to {replica.AppliedNext}, members {replica.Core.Membership}"
@@ -292,7 +316,7 @@ internal sealed partial class Simulation
         for (int group = 0; group < Groups.Count; group++)
         {
             int index = group;
-            if (!RunUntil(() => IsCaughtUp(index), Parameters.ProgressWithin))
+            if (!RunUntil(() => IsCaughtUp(index) && IsSettled(index), Parameters.ProgressWithin))
                 throw new SimulationFailure($"group {Groups[group].Check.Name} does not come to rest: {Describe(group)}");
             Membership members = Leader(group)!.Core.Membership;
             foreach (Node node in Nodes)

@@ -21,8 +21,8 @@ internal enum MemberStep
 }
 
 /// <summary>
-/// How a group's members become those that are wanted (thesis, chapter 4): new nodes learn, then they vote instead of those that go, through
-/// the joint state. Each step follows from what the leader sees, so whoever leads goes on. Only a leader's; knows no actor.
+/// How a group's members become those that are wanted (thesis, chapter 4): new nodes learn, then they vote instead of those that go,
+/// through the joint state. Each step follows from what the leader sees, so whoever leads goes on. Only a leader's; knows no actor.
 /// </summary>
 /// <param name="self">The leader.</param>
 /// <param name="time">The clock by which members catch up.</param>

@@ -1,4 +1,5 @@
 using Chronik.Model;
+using Chronik.Raft;
 
 namespace Chronik.Simulation.Checks;
 
@@ -12,7 +13,7 @@ internal sealed class GroupCheck(string name, int nodes)
     private readonly Dictionary<(int Node, long Term), int> _votes = [];
     private readonly List<long> _committedIn = []; // The term of who applied it first, of each.
     private readonly List<Committed> _committed = []; // Index 1 first: what anybody ever applied.
-    private readonly List<long> _offsetOf = []; // By the record's key; -1 while nobody applied it.
+    private readonly List<long> _offsetOf = []; // By the record's key; -1 while nobody applied it, -2 when nobody may.
     private readonly long[] _applied = new long[nodes];
     private readonly long[] _watermark = new long[nodes];
     private readonly long[] _damagedAt = [.. Enumerable.Repeat(-1L, nodes)];
@@ -40,6 +41,18 @@ internal sealed class GroupCheck(string name, int nodes)
 
     /// <summary>The highest term in which anybody stood or led.</summary>
     public long HighestTerm { get; private set; }
+
+    /// <summary>Who belongs to the group by the last such entry that anybody applied; null before the first.</summary>
+    public Membership? Members { get; private set; }
+
+    /// <summary>A replica is deleted: no majority that counts may have it.</summary>
+    public void Deletes(int node)
+    {
+        if (Members?.IsVoter(new NodeId(node)) == true) throw Wrong($"node {node} deletes what it has, and the members are {Members}");
+    }
+
+    /// <summary>Who led in a term, as far as it showed; null when nobody did.</summary>
+    public int? LeaderOf(long term) => _leaders.TryGetValue(term, out int node) ? node : null;
 
     public bool IsDamaged(int node) => _damagedAt[node] >= 0;
 
@@ -130,6 +143,7 @@ internal sealed class GroupCheck(string name, int nodes)
         if (_committed.Count > 0 && seen.Term < _committed[^1].Term)
             throw Wrong($"entry {entry.Index} of term {seen.Term} follows one of term {_committed[^1].Term}");
         RequireDense(entry, payload);
+        if (entry.Kind == EntryKind.Membership) Members = Membership.Read(payload);
         _committed.Add(seen);
         _committedIn.Add(Math.Max(term.Value, _committedIn.LastOrDefault()));
     }
@@ -155,6 +169,12 @@ internal sealed class GroupCheck(string name, int nodes)
 
         Acknowledged += count;
         _acknowledgedEnd = Math.Max(_acknowledgedEnd, offset.Value + count);
+    }
+
+    /// <summary>A client was told that its records were not taken: they must never be there.</summary>
+    public void Refused(long firstKey, int count)
+    {
+        for (int i = 0; i < count; i++) _offsetOf[(int)firstKey + i] = -2;
     }
 
     /// <summary>A read begins: what it must reach, whoever answers it.</summary>
@@ -189,7 +209,8 @@ internal sealed class GroupCheck(string name, int nodes)
         // A candidacy ends with the candidate's memory: its vote for itself is worth nothing any more, unless it had won.
         foreach (((int Node, long Term) vote, int candidate) in _votes.ToArray())
         {
-            if (vote.Node == node && candidate == node && (!_leaders.TryGetValue(vote.Term, out int won) || won != node)) _votes.Remove(vote);
+            bool hasWon = _leaders.TryGetValue(vote.Term, out int won) && won == node;
+            if (vote.Node == node && candidate == node && !hasWon) _votes.Remove(vote);
         }
 
         _applied[node] = 0;
@@ -234,6 +255,7 @@ internal sealed class GroupCheck(string name, int nodes)
         {
             int key = (int)_keys[i];
             if (key < 0 || key >= _nextKey) throw Wrong($"entry {entry.Index} has a record that nobody wrote");
+            if (_offsetOf[key] == -2) throw Wrong($"record {key} was refused, and is at offset {start + i}");
             if (_offsetOf[key] >= 0) throw Wrong($"record {key} is at offsets {_offsetOf[key]} and {start + i}");
             _offsetOf[key] = start + i;
         }

@@ -89,6 +89,7 @@ public sealed class PartitionTests
     public void Members_change_during_partitions() => Scenario.Seeds(25, drawn => drawn with
     {
         Nodes = 5,
+        IsPlaced = false,
         MembershipEvery = 500_000,
         PartitionEvery = 1_500_000,
         TransferEvery = 2_000_000,

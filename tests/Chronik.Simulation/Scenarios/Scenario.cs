@@ -1,4 +1,6 @@
+using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Raft;
 using Xunit;
 
 namespace Chronik.Simulation.Scenarios;
@@ -81,6 +83,58 @@ internal sealed class Scenario : IDisposable
         }
     }
 
+    /// <summary>Has a node lead a group.</summary>
+    public void Lead(int node, int group = Partition)
+    {
+        while (AwaitLeader(group) is { } leader && leader.Node.Id != node)
+        {
+            leader.Node.Do(() => leader.TryControl(RaftInput.TransferTo(Id(node))));
+            Sim.RunFor(1_000_000);
+        }
+    }
+
+    /// <summary>The metadata as their leader knows them.</summary>
+    public MetadataImage Image() => AwaitLeader(0).Metadata!.Image;
+
+    /// <summary>What the metadata say of a partition.</summary>
+    public PartitionImage Placement(int group = Partition)
+    {
+        Until(() => Image().Find(Sim.Groups[group].Id) is not null, "a partition");
+        return Image().Find(Sim.Groups[group].Id)!;
+    }
+
+    /// <summary>Asks whoever leads the metadata, again and again, until what shall come of it is so.</summary>
+    public void Ask(MetadataCommand command, Func<MetadataImage, bool> isDone, long within = Bound)
+    {
+        long next = 0;
+        Until(
+            () =>
+            {
+                if (Sim.Leader(0) is not { } leader) return false;
+                if (Sim.Now >= next)
+                {
+                    next = Sim.Now + 500_000;
+                    leader.Node.Do(() => leader.Command(command));
+                }
+
+                return isDone(leader.Metadata!.Image);
+            },
+            command.GetType().Name,
+            within);
+    }
+
+    /// <summary>A node hands over what it leads and stops.</summary>
+    public void Stop(int node)
+    {
+        bool hasStopped = false;
+        Nodes[node].HandOver(() =>
+        {
+            Nodes[node].Crash(CrashKind.Kill);
+            hasStopped = true;
+        });
+        Until(() => hasStopped, "end");
+    }
+
     /// <summary>Writes to a node, whatever it makes of it.</summary>
     public void ProduceAt(int node, int batches, int group = Partition) =>
         Nodes[node].Do(() =>
@@ -112,5 +166,5 @@ internal sealed class Scenario : IDisposable
 
     public int Other(params int[] not) => Nodes.First(node => !not.Contains(node.Id)).Id;
 
-    public NodeId Id(int node) => Nodes[node] is null ? NodeId.None : new NodeId(node);
+    public NodeId Id(int node) => Nodes[node].Self;
 }
