@@ -42,7 +42,7 @@ internal sealed class NodeCluster : IAsyncDisposable
     public static async Task<NodeCluster> FoundAsync(int count)
     {
         NodeCluster cluster = new();
-        for (int id = 1; id <= count; id++) cluster.Boot(id, count);
+        for (int id = 1; id <= count; id++) cluster.Boot(id, count, seeds: count);
         Running[] all = [.. cluster._running.Values];
         foreach (Running one in all) await one.Node.ActorOfAsync(Props.Create(() => new Idle()), "idle"); // Its siblings are there then.
         foreach (Running one in all)
@@ -65,7 +65,7 @@ internal sealed class NodeCluster : IAsyncDisposable
     /// <summary>Starts nodes that join, on the disks that they left, all before any of them is there.</summary>
     public async Task JoinTogetherAsync(params int[] ids)
     {
-        foreach (int id in ids) Boot(id, 1);
+        foreach (int id in ids) Boot(id, 1, seeds: 4);
         foreach (int id in ids) await StartedAsync(id);
     }
 
@@ -226,7 +226,7 @@ internal sealed class NodeCluster : IAsyncDisposable
         lock (_lock) return _running.GetValueOrDefault(FormingWorld.AddressOf(7000 + id));
     }
 
-    private void Boot(int id, int expect)
+    private void Boot(int id, int expect, int seeds)
     {
         MemoryDisk disk = _disks.TryGetValue(id, out MemoryDisk? left) ? left : new MemoryDisk();
         BufferPool buffers = new();
@@ -243,7 +243,7 @@ internal sealed class NodeCluster : IAsyncDisposable
                 BootstrapExpect = expect,
                 Self = address,
                 Reach = Reach,
-                Seeds = [.. Enumerable.Range(1, 4).Where(other => other != id).Select(other => $"{FormingWorld.AddressOf(7000 + other)}")],
+                Seeds = [.. Enumerable.Range(1, seeds).Select(other => $"{FormingWorld.AddressOf(7000 + other)}")],
                 FenceAfter = TimeSpan.FromSeconds(1),
             },
         });
