@@ -132,19 +132,15 @@ public sealed partial class PartitionLog
         long segmentNext = nextBase >= 0 ? nextBase : Volatile.Read(ref _next);
         long start = segment.PositionOf(from, bytes);
         if (start >= bytes) return default;
-        long end = limit >= segmentNext ? bytes : segment.PositionOf(limit, bytes);
+        long end = limit >= segmentNext ? bytes : segment.EndBefore(limit, bytes);
         if (end - start <= maxBytes) return (start, end);
 
-        // Every index entry is where a batch starts, so the last one that fits is a fine place to stop, and costs no look at the file.
-        long indexed = segment.Index.FindLast(IndexKey.Position, start + maxBytes, segment).Position;
-        if (indexed > start) return (start, indexed);
+        // Every index entry is where a batch starts, so the last one that fits is a fine place to stop, and costs one look at the file.
+        IndexEntry indexed = segment.Index.FindLast(IndexKey.Position, start + maxBytes, segment);
+        if (indexed.Position > start && segment.Holds(indexed, bytes, out _)) return (start, indexed.Position);
         long stop = start;
-        while (stop < end)
-        {
-            long next = stop + segment.HeaderAt(stop, bytes).Bytes;
-            if (next - start > maxBytes) break;
-            stop = next;
-        }
+        while (stop < end && segment.TryHeaderAt(stop, bytes, out BatchHeader header) && stop + header.Bytes - start <= maxBytes)
+            stop += header.Bytes;
 
         if (stop == start && atLeastOneBatch) stop = start + segment.HeaderAt(start, bytes).Bytes;
         return (start, stop);

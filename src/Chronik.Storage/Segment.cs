@@ -1,6 +1,5 @@
 using System.Globalization;
 using Chronik.Model;
-using Chronik.Protocol.RecordBatches;
 
 namespace Chronik.Storage;
 
@@ -168,30 +167,6 @@ internal sealed partial class Segment
             Note(batch, position, indexInterval);
             position += batch.Bytes;
         }
-    }
-
-    /// <summary>The batch that starts at a position.</summary>
-    public BatchHeader HeaderAt(long position, long end)
-    {
-        Span<byte> bytes = stackalloc byte[RecordBatchView.HeaderSize];
-        int read = position < 0 ? 0 : Log.Read(bytes, position); // A damaged index may say anything.
-        if (!BatchHeader.TryRead(bytes[..read], out BatchHeader header) || position + header.Bytes > end)
-            throw Damaged(position, "there is no batch");
-        return header;
-    }
-
-    /// <summary>Where the first batch starts that ends at or behind an offset; <paramref name="end"/> when there is none.</summary>
-    public long PositionOf(long offset, long end)
-    {
-        long position = Index.FindLast(IndexKey.Offset, offset - BaseOffset, this).Position;
-        while (position < end)
-        {
-            BatchHeader header = HeaderAt(position, end);
-            if (header.LastOffset >= offset) return position;
-            position += header.Bytes;
-        }
-
-        return end;
     }
 
     private IDiskFile Opened(ref IDiskFile? file, string path)

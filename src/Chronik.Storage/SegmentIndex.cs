@@ -24,8 +24,8 @@ internal enum IndexKey
 /// A segment's index. Entries since the last checkpoint are in memory, older ones in the index file, where a lookup reads one entry per
 /// halving from the page cache; so a segment at rest costs no memory. One writer; readers need no lock.
 /// </summary>
-/// <remarks>Not checksummed: an entry is only a place to start looking at batches from, and the file can be made anew from the
-/// segment.</remarks>
+/// <remarks>Not checksummed: an entry is only a place to start looking at batches from, believed when a batch begins there at the offset
+/// that it says, and the file can be made anew from the segment.</remarks>
 internal sealed class SegmentIndex(int fileEntries)
 {
     private volatile Tail _tail = new(fileEntries, []);

@@ -256,6 +256,57 @@ public sealed class PartitionLogTests : IDisposable
         Assert.Equal(kept[15..].Concat(more).SelectMany(b => b), Make.ReadAll(found, later));
     }
 
+    [Fact]
+    public void A_batch_whose_offset_has_changed_is_reported_and_not_skipped()
+    {
+        PartitionLog log = _storage.OpenLog(Make.GroupA, Tiny);
+        List<byte[]> kept = Fill(log, 25);
+        string path = $"/data/logs/{Make.GroupA}/00000000000000000000.log";
+        for (int victim = 0, position = 0; victim < 6; position += kept[victim++].Length)
+        {
+            RecordBatchView batch = new(kept[victim]);
+            for (int bit = 0; bit < 64; bit++)
+            {
+                _disk.FlipBit(path, position + (bit / 8), bit % 8);
+                for (KafkaOffset offset = batch.BaseOffset; offset <= batch.LastOffset; offset += 1)
+                {
+                    Assert.True(Assert.Throws<StorageException>(() => log.Read(offset, log.NextOffset, 1, true)).IsDamage);
+                    Assert.True(Assert.Throws<StorageException>(() => log.ReadBatches(offset, log.NextOffset, 1)).IsDamage);
+                }
+
+                _disk.FlipBit(path, position + (bit / 8), bit % 8);
+            }
+        }
+
+        Assert.Equal(kept.SelectMany(b => b), Make.ReadAll(log, KafkaOffset.Zero));
+    }
+
+    [Fact]
+    public void A_flipped_bit_in_the_index_hides_nothing()
+    {
+        PartitionLog log = _storage.OpenLog(Make.GroupA, Tiny);
+        List<byte[]> kept = Fill(log, 25);
+        Checkpoint(log, index: 25);
+        string path = $"/data/logs/{Make.GroupA}/00000000000000000000.index";
+        long length = _disk.List($"/data/logs/{Make.GroupA}").First(entry => path.EndsWith(entry.Name, StringComparison.Ordinal)).Length;
+        Assert.InRange(length, 3 * IndexEntry.Bytes, 10 * IndexEntry.Bytes);
+        for (int bit = 0; bit < 8 * length; bit++)
+        {
+            _disk.FlipBit(path, bit / 8, bit % 8);
+            foreach (byte[] batch in kept[..15])
+            {
+                BufferSlice read = log.ReadBatches(new RecordBatchView(batch).LastOffset, log.NextOffset, 300);
+                Assert.True(read.Span.StartsWith(batch));
+                for (int at = 0; at < read.Length; at += (int)new RecordBatchView(read.Span[at..]).Size)
+                    Assert.True(new RecordBatchView(read.Span[at..]).IsIntact, $"bit {bit}");
+                read.Release();
+            }
+
+            Assert.Equal(kept.SelectMany(b => b), Make.ReadAll(log, KafkaOffset.Zero));
+            _disk.FlipBit(path, bit / 8, bit % 8);
+        }
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
