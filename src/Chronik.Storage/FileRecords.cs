@@ -8,16 +8,17 @@ namespace Chronik.Storage;
 public sealed class FileRecords : Records
 {
     private Segment? _segment;
+    private int _length;
 
     internal FileRecords(Segment segment, long position, int length)
     {
         _segment = segment;
         Position = position;
-        Length = length;
+        _length = length;
     }
 
     /// <summary>How many bytes.</summary>
-    public override int Length { get; }
+    public override int Length => _length;
 
     /// <summary>Where in the file.</summary>
     public long Position { get; }
@@ -35,9 +36,9 @@ public sealed class FileRecords : Records
         if (read != Length) throw new StorageException($"{Segment.LogPath} ends at position {Position + read}");
     }
 
-    /// <summary>Makes sure that they are what was written.</summary>
-    /// <exception cref="StorageException">They are damaged.</exception>
-    internal void Check(BufferPool pool) => Segment.Check(Position, Position + Length, pool);
+    /// <summary>Keeps of them what comes before the first batch that is not what was written.</summary>
+    /// <exception cref="StorageException">That is the first one.</exception>
+    internal void KeepIntact(BufferPool pool) => _length = (int)(Segment.IntactEnd(Position, Position + _length, pool) - Position);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing) => Interlocked.Exchange(ref _segment, null)?.Release();

@@ -8,15 +8,16 @@ public sealed partial class PartitionLog
     /// <summary>
     /// Whole batches from one segment, starting with the batch that contains <paramref name="from"/>; null when there are none below
     /// <paramref name="limit"/>, or the first one is longer than <paramref name="maxBytes"/> and is not wanted all the same. The caller
-    /// disposes them. What this process found on the disk is checked the first time that it is read, so nobody is given what is damaged.
+    /// disposes them. What this process found on the disk is checked the first time that it is read: what is damaged is given to nobody,
+    /// what comes before it is.
     /// </summary>
-    /// <exception cref="StorageException">The segment is damaged.</exception>
+    /// <exception cref="StorageException">The first batch is damaged, or the way to it.</exception>
     public FileRecords? Read(KafkaOffset from, KafkaOffset limit, int maxBytes, bool atLeastOneBatch)
     {
         FileRecords? records = ReadUnchecked(from, limit, maxBytes, atLeastOneBatch);
         try
         {
-            records?.Check(_pool);
+            records?.KeepIntact(_pool);
             return records;
         }
         catch

@@ -16,53 +16,80 @@ internal sealed partial class Segment
     private Checked _checked; // The stretch of it that was looked at last; who reads on from there makes it longer.
 
     /// <summary>
-    /// Makes sure, for whole batches, that their checksums are right and that each follows the one before it. Bytes that were looked at
-    /// cost nothing. Any thread.
+    /// How far whole batches are what was written: their checksums are right, and each follows the one before it. Bytes that were looked
+    /// at cost nothing. Any thread.
     /// </summary>
-    /// <exception cref="StorageException">They are damaged.</exception>
-    public void Check(long start, long end, BufferPool pool)
+    /// <param name="start">Where the first batch begins.</param>
+    /// <param name="end">Where the last one ends.</param>
+    /// <param name="pool">Lends the memory.</param>
+    /// <returns><paramref name="end"/>, or where the first damaged batch begins.</returns>
+    /// <exception cref="StorageException">The first batch is damaged.</exception>
+    public long IntactEnd(long start, long end, BufferPool pool)
     {
-        end = Math.Min(end, _foundBytes);
-        if (start >= end) return;
+        long found = Math.Min(end, _foundBytes);
+        if (start >= found) return end;
         Checked known;
         lock (_checking) known = _checked;
-        if (known.From <= start && end <= known.To) return;
+        if (known.From <= start && found <= known.To) return end;
         bool goesOn = known.From <= start && start <= known.To;
-        long from = goesOn ? known.To : start;
+        long to = goesOn ? known.To : start;
         long next = goesOn ? known.Next : start == 0 ? BaseOffset : -1;
-        while (from < end) from += CheckPiece(from, end, ref next, pool);
+        StorageException? damage = null;
+        while (to < found && damage is null) to += CheckPiece(to, found, ref next, pool, out damage);
+        if (damage is not null && to == start) throw damage;
         lock (_checking)
         {
             bool stillGoesOn = _checked.From <= start && start <= _checked.To;
-            if (!stillGoesOn) _checked = new Checked(start, end, next);
-            else if (end > _checked.To) _checked = new Checked(_checked.From, end, next);
+            if (!stillGoesOn) _checked = new Checked(start, to, next);
+            else if (to > _checked.To) _checked = new Checked(_checked.From, to, next);
         }
+
+        return damage is null ? end : to;
     }
 
-    /// <summary>Looks at as many batches as fit into one read; returns their bytes.</summary>
+    /// <summary>Looks at as many batches as fit into one read; returns the bytes of those that are intact.</summary>
     /// <param name="position">Where they begin.</param>
     /// <param name="end">Where the last one may end.</param>
     /// <param name="next">The offset of the first, or -1 when it is not known; then the one behind the last.</param>
     /// <param name="pool">Lends the memory.</param>
-    private int CheckPiece(long position, long end, ref long next, BufferPool pool)
+    /// <param name="damage">What is wrong with the batch behind them; null when nothing is, or it was not looked at.</param>
+    private int CheckPiece(long position, long end, ref long next, BufferPool pool, out StorageException? damage)
     {
-        int length = Math.Max((int)Math.Min(end - position, CheckBytes), HeaderAt(position, end).Bytes);
+        damage = null;
+        if (!TryHeaderAt(position, end, out BatchHeader first))
+        {
+            damage = Damaged(position, next, "there is no batch");
+            return 0;
+        }
+
+        int length = Math.Max((int)Math.Min(end - position, CheckBytes), first.Bytes);
         PooledBuffer buffer = pool.Rent(length);
         try
         {
             Span<byte> bytes = buffer.Span[..length];
-            if (Log.Read(bytes, position) != length) throw Damaged(position, "it ends there");
+            if (Log.Read(bytes, position) != length)
+            {
+                damage = Damaged(position, next, "it ends there");
+                return 0;
+            }
+
             int done = 0;
             while (BatchHeader.TryRead(bytes[done..], out BatchHeader header) && done + header.Bytes <= length)
             {
-                if (next >= 0 && header.BaseOffset != next)
-                    throw Damaged(position + done, $"offset {next} should follow, not {header.BaseOffset}");
-                if (!new RecordBatchView(bytes.Slice(done, header.Bytes)).IsIntact) throw Damaged(position + done, "a checksum is wrong");
+                long begins = next < 0 ? header.BaseOffset : next;
+                bool follows = header.BaseOffset == begins;
+                if (!follows || !new RecordBatchView(bytes.Slice(done, header.Bytes)).IsIntact)
+                {
+                    string why = follows ? "a checksum is wrong" : $"the batch says that it begins at {header.BaseOffset}";
+                    damage = Damaged(position + done, begins, why, begins + (header.LastOffset - header.BaseOffset));
+                    break;
+                }
+
                 next = header.LastOffset + 1;
                 done += header.Bytes;
             }
 
-            return done > 0 ? done : throw Damaged(position, "there is no batch");
+            return done;
         }
         finally
         {
@@ -70,8 +97,12 @@ internal sealed partial class Segment
         }
     }
 
-    private StorageException Damaged(long position, string why) =>
-        new($"{LogPath} is damaged at position {position}: {why}") { IsDamage = true };
+    /// <summary>What is wrong, with the offsets of the batch as far as they are known: a reader who seeks behind them gets on.</summary>
+    private StorageException Damaged(long position, long firstOffset, string why, long lastOffset = -1)
+    {
+        string offsets = firstOffset < 0 ? "" : lastOffset < 0 ? $", offset {firstOffset} on" : $", offsets {firstOffset} to {lastOffset}";
+        return new StorageException($"{LogPath} is damaged at position {position}{offsets}: {why}") { IsDamage = true };
+    }
 
     private readonly record struct Checked(long From, long To, long Next);
 }

@@ -12,7 +12,7 @@ internal sealed partial class Segment
     /// <summary>The batch that starts at a position.</summary>
     /// <exception cref="StorageException">There is none.</exception>
     public BatchHeader HeaderAt(long position, long end) =>
-        TryHeaderAt(position, end, out BatchHeader header) ? header : throw Damaged(position, "there is no batch");
+        TryHeaderAt(position, end, out BatchHeader header) ? header : throw Damaged(position, -1, "there is no batch");
 
     /// <summary>The batch that starts at a position, which a damaged index may have named; false when there is none.</summary>
     public bool TryHeaderAt(long position, long end, out BatchHeader header)
@@ -49,7 +49,7 @@ internal sealed partial class Segment
             if (BaseOffset + from.RelativeOffset > offset || !Holds(from, end, out header)) from = default;
             if (from == default && !Holds(from, end, out header))
             {
-                damage = Damaged(0, $"offset {BaseOffset} should begin there");
+                damage = Damaged(0, BaseOffset, "no batch begins there with that offset");
                 return 0;
             }
         }
@@ -61,7 +61,7 @@ internal sealed partial class Segment
             position += header.Bytes;
             if (position >= end) return end;
             if (TryHeaderAt(position, end, out header) && header.BaseOffset == next) continue;
-            damage = Damaged(position, $"offset {next} should begin there");
+            damage = Damaged(position, next, "no batch begins there with that offset");
             break;
         }
 

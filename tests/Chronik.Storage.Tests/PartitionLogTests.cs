@@ -247,13 +247,41 @@ public sealed class PartitionLogTests : IDisposable
         {
             StorageException damage = Assert.Throws<StorageException>(() => found.Read(second, found.NextOffset, 10_000, true));
             Assert.True(damage.IsDamage);
-            Assert.Contains(path, damage.Message);
-            using FileRecords first = found.Read(KafkaOffset.Zero, second, 10_000, true)!;
-            Assert.Equal(kept[0].Length, first.Length);
+            Assert.Contains($"{path} is damaged at position {kept[0].Length}, offset", damage.Message);
+            foreach (KafkaOffset limit in (KafkaOffset[])[second, found.NextOffset])
+            {
+                using FileRecords first = found.Read(KafkaOffset.Zero, limit, 10_000, true)!;
+                Assert.Equal(kept[0].Length, first.Length);
+            }
         }
 
         List<byte[]> more = Fill(found, 10);
         Assert.Equal(kept[15..].Concat(more).SelectMany(b => b), Make.ReadAll(found, later));
+    }
+
+    [Fact]
+    public void What_lies_around_a_damaged_batch_is_given_and_the_message_says_where_it_goes_on()
+    {
+        PartitionLog log = _storage.OpenLog(Make.GroupA, Tiny);
+        List<byte[]> kept = Fill(log, 25);
+        Checkpoint(log, index: 25);
+        int position = kept[..2].Sum(batch => batch.Length);
+        _disk.FlipBit($"/data/logs/{Make.GroupA}/00000000000000000000.log", position + 75, 2);
+
+        using NodeStorage again = Make.Open(_disk.Kill(), pool: _pool);
+        PartitionLog found = again.OpenLog(Make.GroupA, Tiny);
+        KafkaOffset bad = new RecordBatchView(kept[2]).BaseOffset;
+        KafkaOffset last = new RecordBatchView(kept[2]).LastOffset;
+        for (int i = 0; i < 2; i++)
+        {
+            using FileRecords before = found.Read(KafkaOffset.Zero, found.NextOffset, 10_000, true)!;
+            byte[] bytes = new byte[before.Length];
+            before.CopyTo(bytes);
+            Assert.Equal(kept[..2].SelectMany(b => b), bytes);
+            StorageException damage = Assert.Throws<StorageException>(() => found.Read(bad, found.NextOffset, 10_000, true));
+            Assert.EndsWith($"position {position}, offsets {bad} to {last}: a checksum is wrong", damage.Message, StringComparison.Ordinal);
+            Assert.Equal(kept[3..].SelectMany(b => b), Make.ReadAll(found, last + 1));
+        }
     }
 
     [Fact]
