@@ -212,7 +212,7 @@ def measure(options, rows, home, work, brokers, table):
         progress("cluster: 1,000 partitions")
         for cluster in clusters:
             cluster.load("create", "--topic", "idle", "--topics", 100, "--partitions", 10, *rf)
-        time.sleep(20)
+        time.sleep(60)  # What creation made hot is being compiled.
         for cluster in clusters:
             before = cluster.cpu()
             time.sleep(10)
