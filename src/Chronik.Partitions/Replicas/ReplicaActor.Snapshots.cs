@@ -14,6 +14,8 @@ namespace Chronik.Partitions.Replicas;
 /// </summary>
 internal sealed partial class ReplicaActor
 {
+    private const string SnapshotDispatcher = "chronik.snapshot-dispatcher";
+
     private readonly Dictionary<NodeId, (long Transfer, IActorRef Sender)> _sending = [];
     private long _snapshotChildren;
     private long _receivedBytes; // Since the last checkpoint.
@@ -33,7 +35,8 @@ internal sealed partial class ReplicaActor
             }
 
             SnapshotTransfer transfer = new(_node, _spec.Name, peer, _spec.Group, ++_snapshotChildren, _log, Point(), level);
-            IActorRef sender = Context.ActorOf(Props.Create(() => new SnapshotSender(transfer)), $"snapshot-{_snapshotChildren}");
+            Props props = Props.Create(() => new SnapshotSender(transfer)).WithDispatcher(SnapshotDispatcher);
+            IActorRef sender = Context.ActorOf(props, $"snapshot-{_snapshotChildren}");
             _sending.Add(peer, (_snapshotChildren, sender));
             _logger.Info("{0}: node {1} is far behind and gets a snapshot", _spec.Name, peer);
         }
@@ -147,7 +150,8 @@ internal sealed partial class ReplicaActor
             _spec.Name, offer.From, offer.Point.LogEnd, _log.NextOffset);
         if (_receiving is { } other) Context.Stop(other.Receiver); // Another leader goes on where this one stopped.
         SnapshotSource source = new(_node, _spec.Name, _spec.Group, offer.From, offer.Transfer, offer.Level, _log.NextOffset);
-        IActorRef receiver = Context.ActorOf(Props.Create(() => new SnapshotReceiver(source)), $"snapshot-{++_snapshotChildren}");
+        Props props = Props.Create(() => new SnapshotReceiver(source)).WithDispatcher(SnapshotDispatcher);
+        IActorRef receiver = Context.ActorOf(props, $"snapshot-{++_snapshotChildren}");
         _receiving = new Receiving(offer.From, offer.Transfer, receiver);
     }
 
