@@ -187,10 +187,11 @@ internal sealed partial class BalancerActor : ReceiveActor, IWithTimers
 
         int free = MovesAtOnce - _tracker.Count;
         if (free <= 0) return;
+        bool isQuiet = IsQuiet; // Before what depends on it: time goes on, and what was not looked at yet must not count as settled.
         IReadOnlyList<BalancerMove> next = Balancer.Next(Image, input, Scope(input).Scope, free, LeadersAtOnce);
         if (next.Count == 0)
         {
-            if (_tracker.Count > 0 || !IsQuiet || Balancer.WhyPaused(Image, input) is not null) return;
+            if (_tracker.Count > 0 || !isQuiet || Balancer.WhyPaused(Image, input) is not null) return;
             _settledVersion = Image.Version;
             _isStarted = false;
             return;
