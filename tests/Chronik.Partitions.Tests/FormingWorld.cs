@@ -24,6 +24,9 @@ internal sealed class FormingWorld : IAsyncDisposable
     /// <summary>The share of messages between nodes that are lost.</summary>
     public double Loss { get; set; }
 
+    /// <summary>How long nodes that are started from now on believe in somebody who is silent.</summary>
+    public TimeSpan Patience { get; set; } = TimeSpan.FromMilliseconds(300);
+
     public static Address AddressOf(int port) => new("akka.tcp", "chronik", "127.0.0.1", port);
 
     /// <summary>Starts a node, or starts it again on the same disk. It sees nobody until it is told.</summary>
@@ -44,7 +47,7 @@ internal sealed class FormingWorld : IAsyncDisposable
             Seeds = [.. seeds.Select(AddressOf)],
             Protocol = protocol ?? ProtocolVersions.Current,
             GreetInterval = TimeSpan.FromMilliseconds(20),
-            Patience = TimeSpan.FromMilliseconds(300),
+            Patience = Patience,
         };
         IActorRef partitions = _system.ActorOf(Props.Create(() => new Sink(node)));
         node.Forming = _system.ActorOf(Props.Create(() => new FormingActor(setup, partitions)), $"forming-{++_actors}");

@@ -150,6 +150,55 @@ public sealed class FoundersTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_later_founding_whose_own_voters_joined_the_earlier_one_keeps_nobody_from_it()
+    {
+        _world.Patience = NodeFixture.Patience;
+        FormingNode third = _world.Start(3);
+        (NodeFacts first, NodeFacts second, NodeFacts fourth) = (Stranger(1), Stranger(2), Stranger(4));
+        MetadataVoter[] founders = [Voter(first), Voter(second), Voter(third)];
+        Assert.IsType<Accepted>(await ProposeAsync(third, new Propose(first, "former", founders) { Round = 1 }));
+        Lose(third, first);
+        Propose later = new(second, "latter", [Voter(second), Voter(third), Voter(fourth)]) { Round = 2 };
+        Assert.IsType<Accepted>(await ProposeAsync(third, later));
+        Lose(third, second); // For good: nobody ever says that the latter is off.
+
+        // The first had written it. With two voters of the latter outside it may still lead.
+        third.Forming.Tell(new Hello(first with { ClusterId = "former", MetadataVoters = founders }));
+        await SaysAsync(third, "waiting for more of 2, 3, 4, which may have formed a cluster, before cluster former is joined");
+        Assert.False(third.Storage.Identity.IsFormed);
+        third.Forming.Tell(new Hello(fourth with { ClusterId = "former", MetadataVoters = founders }));
+        await FormingWorld.FormedAsync(third);
+        Assert.Equal("former", third.ClusterId);
+    }
+
+    [Fact]
+    public async Task Who_is_no_voter_of_a_cluster_joins_it_whatever_it_agreed_to_later()
+    {
+        FormingNode fourth = _world.Start(4);
+        (NodeFacts first, NodeFacts second, NodeFacts third) = (Stranger(1), Stranger(2), Stranger(3));
+        MetadataVoter[] founders = [Voter(first), Voter(second), Voter(third)];
+        Assert.IsType<Accepted>(await ProposeAsync(fourth, new Propose(first, "former", founders) { Round = 1 }));
+        Lose(fourth, first);
+        Propose later = new(second, "latter", [Voter(second), Voter(third), Voter(fourth)]) { Round = 2 };
+        Assert.IsType<Accepted>(await ProposeAsync(fourth, later));
+        Lose(fourth, second);
+        fourth.Forming.Tell(new Hello(first with { ClusterId = "former", MetadataVoters = founders }));
+        await FormingWorld.FormedAsync(fourth);
+        Assert.Equal("former", fourth.ClusterId);
+    }
+
+    [Fact]
+    public async Task One_that_joined_another_cluster_says_that_what_it_proposed_is_off()
+    {
+        FormingNode second = _world.Start(2);
+        second.Forming.Tell(new Hello(Stranger(1) with { ClusterId = "former", MetadataVoters = [Voter(Stranger(1))] }));
+        await FormingWorld.FormedAsync(second);
+        Withdrawn off = Assert.IsType<Withdrawn>(
+            await second.Forming.Ask<IRpcMessage>(new Accepted(Stranger(3).Address, "latter"), NodeFixture.Patience));
+        Assert.Equal(("latter", second.Storage.Identity.DirectoryId), (off.ClusterId, off.Directory));
+    }
+
+    [Fact]
     public async Task A_founding_that_comes_late_is_refused_and_its_proposer_told_how_far_the_others_are()
     {
         FormingNode second = _world.Start(2);

@@ -77,9 +77,12 @@ internal sealed partial class FormingActor
         if (_members.Values.Any(member => member.Facts is null && !IsGivenUp(member))) return "waiting for a node that was there before";
         List<MetadataVoter> founders = Founders(there);
         return Promises.FirstOrDefault(promise => Find(promise.Proposer) is null && !promise.EndsWith(founders)) is { } standing
-            ? $"waiting for more of {string.Join(", ", standing.Voters.Select(voter => voter.Id))}, which may have formed a cluster"
+            ? WaitingFor(standing)
             : null;
     }
+
+    private static string WaitingFor(FoundingPromise standing) =>
+        $"waiting for more of {string.Join(", ", standing.Voters.Select(voter => voter.Id))}, which may have formed a cluster";
 
     private bool IsGivenUp(Member member) => _setup.Node.Time.GetElapsedTime(member.HeardAt) >= _setup.Patience;
 
@@ -122,7 +125,8 @@ internal sealed partial class FormingActor
     {
         if (_proposed is null || _proposed.Message.ClusterId != accepted.ClusterId)
         {
-            if (!Identity.IsFormed) Sender.Tell(Withdrawal(accepted.ClusterId)); // That was not heard.
+            // That it is off was not heard; nor will this node ever write it, when it belongs to another cluster by now.
+            if (Identity.ClusterId != accepted.ClusterId) Sender.Tell(Withdrawal(accepted.ClusterId));
             return;
         }
 
@@ -144,14 +148,28 @@ internal sealed partial class FormingActor
             if (member.Facts is not null) Tell(address, formed);
     }
 
-    /// <summary>
-    /// Whether this node may become part of a cluster that was founded. Not if it agreed to that founding and to another one later, which
-    /// counts on it and may have come to be.
-    /// </summary>
-    private bool MayJoin(string clusterId)
+    /// <summary>Whether this node may become part of a cluster that was founded.</summary>
+    private bool MayJoin(string clusterId, IReadOnlyList<MetadataVoter> voters)
     {
         if (_proposed is not null) CallOff();
-        return Promises.FirstOrDefault(promise => promise.ClusterId == clusterId) is not { } agreed || !Promises.Any(agreed.IsBefore);
+        return StandsAgainst(clusterId, voters) is null;
+    }
+
+    /// <summary>
+    /// What keeps this node from becoming part of a cluster, null for nothing: a later founding that it agreed to as well, which counts on
+    /// it and may have come to be. It has not if its own voters belong to the cluster in question, for good as folders do: those who are
+    /// left can never lead. Who is no voter of that cluster lends it nothing by joining.
+    /// </summary>
+    private FoundingPromise? StandsAgainst(string clusterId, IReadOnlyList<MetadataVoter> voters)
+    {
+        MetadataVoter self = new(Identity.NodeId, Identity.DirectoryId);
+        if (!voters.Contains(self)) return null;
+        FoundingPromise? agreed = Promises.FirstOrDefault(promise => promise.ClusterId == clusterId);
+        List<MetadataVoter> inIt = [self];
+        foreach (Member member in _members.Values)
+            if (member.Facts is { } facts && facts.ClusterId == clusterId) inIt.Add(new MetadataVoter(facts.Id, facts.Directory));
+        return Promises.FirstOrDefault(promise =>
+            promise.ClusterId != clusterId && agreed?.IsBefore(promise) != false && !promise.EndsWith(inIt));
     }
 
     private void Withdraw(Withdrawn withdrawn)

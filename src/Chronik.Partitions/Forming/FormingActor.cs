@@ -64,7 +64,8 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         Receive<Withdrawn>(Withdraw);
         Receive<Formed>(formed =>
         {
-            if (!Identity.IsFormed && MayJoin(formed.ClusterId)) Join(formed.ClusterId, formed.MetadataVoters, formed.Level);
+            if (!Identity.IsFormed && MayJoin(formed.ClusterId, formed.MetadataVoters))
+                Join(formed.ClusterId, formed.MetadataVoters, formed.Level);
         });
         Receive<GreetAgain>(_ => GreetAll());
         Receive<Resolved>(resolved =>
@@ -188,7 +189,10 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         string differing = met.Where(facts => facts.Expect != _setup.Expect).Aggregate("", (said, facts) =>
             $"{said}; node {facts.Id} was told to wait for {facts.Expect}");
         int missing = Math.Max(0, _setup.Expect - met.Count - 1);
-        string what = missing > 0 ? $"waiting for {missing} of {_setup.Expect} nodes"
+        NodeFacts? formed = met.Find(facts => facts.IsFormed);
+        string what = formed is not null && StandsAgainst(formed.ClusterId, formed.MetadataVoters) is { } standing
+            ? $"{WaitingFor(standing)}, before cluster {formed.ClusterId} is joined"
+            : missing > 0 ? $"waiting for {missing} of {_setup.Expect} nodes"
             : KnowsWhoIsThere ? WhyNotYet(There(Facts())) ?? $"forming a cluster of {_setup.Expect} nodes"
             : "waiting for a seed node to answer";
         _setup.Progress($"{what}; {seen}{unheard}{differing}");
@@ -222,7 +226,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         member.HeardAt = _setup.Node.Time.GetTimestamp();
         member.OtherCluster = null;
         if (_proposed?.Message.MetadataVoters.Any(voter => voter.Id == facts.Id && voter.Directory != facts.Directory) == true) CallOff();
-        if (facts.IsFormed && !Identity.IsFormed && MayJoin(facts.ClusterId))
+        if (facts.IsFormed && !Identity.IsFormed && MayJoin(facts.ClusterId, facts.MetadataVoters))
             Join(facts.ClusterId, facts.MetadataVoters, facts.Protocol.Min);
         if (_isRefused) return false;
         if (facts.IsFormed && Identity.IsFormed) Connect(address, member);
