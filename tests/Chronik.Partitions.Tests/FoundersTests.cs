@@ -188,6 +188,23 @@ public sealed class FoundersTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Who_takes_part_in_a_founding_joins_no_other_cluster_while_the_proposer_is_there()
+    {
+        _world.Patience = NodeFixture.Patience;
+        FormingNode second = _world.Start(2);
+        (NodeFacts first, NodeFacts third, NodeFacts fifth) = (Stranger(1), Stranger(3), Stranger(5));
+        MetadataVoter[] founders = [Voter(first), Voter(second), Voter(third)];
+        Assert.IsType<Accepted>(await ProposeAsync(second, new Propose(first, "own", founders) { Round = 1 }));
+        NodeFacts formed = fifth with { ClusterId = "other", MetadataVoters = [Voter(fifth)] };
+        Assert.IsType<Welcome>(await second.Forming.Ask<IRpcMessage>(new Hello(formed), NodeFixture.Patience));
+        Assert.False(second.Storage.Identity.IsFormed);
+        second.Forming.Tell(new Withdrawn(first.Address, "own") { Directory = first.Directory });
+        second.Forming.Tell(new Hello(formed));
+        await FormingWorld.FormedAsync(second);
+        Assert.Equal("other", second.ClusterId);
+    }
+
+    [Fact]
     public async Task One_that_joined_another_cluster_says_that_what_it_proposed_is_off()
     {
         FormingNode second = _world.Start(2);

@@ -158,19 +158,24 @@ internal sealed partial class FormingActor
     /// <summary>
     /// What keeps this node from becoming part of a cluster, null for nothing: a later founding that it agreed to as well, which counts on
     /// it and may have come to be. It has not if its own voters belong to the cluster in question, for good as folders do: those who are
-    /// left can never lead. Who is no voter of that cluster lends it nothing by joining.
+    /// left can never lead. Who is no voter of that cluster lends it nothing by joining; it waits only for a proposer that is there, which
+    /// either completes the founding or calls it off.
     /// </summary>
     private FoundingPromise? StandsAgainst(string clusterId, IReadOnlyList<MetadataVoter> voters)
     {
         MetadataVoter self = new(Identity.NodeId, Identity.DirectoryId);
-        if (!voters.Contains(self)) return null;
         FoundingPromise? agreed = Promises.FirstOrDefault(promise => promise.ClusterId == clusterId);
+        IEnumerable<FoundingPromise> later =
+            Promises.Where(promise => promise.ClusterId != clusterId && agreed?.IsBefore(promise) != false);
+        if (!voters.Contains(self)) return later.FirstOrDefault(promise => IsUnderWay(promise.Proposer));
         List<MetadataVoter> inIt = [self];
         foreach (Member member in _members.Values)
             if (member.Facts is { } facts && facts.ClusterId == clusterId) inIt.Add(new MetadataVoter(facts.Id, facts.Directory));
-        return Promises.FirstOrDefault(promise =>
-            promise.ClusterId != clusterId && agreed?.IsBefore(promise) != false && !promise.EndsWith(inIt));
+        return later.FirstOrDefault(promise => !promise.EndsWith(inIt));
     }
+
+    private bool IsUnderWay(Guid proposer) =>
+        _members.Values.Any(member => member.Facts is { IsFormed: false } facts && facts.Directory == proposer);
 
     private void Withdraw(Withdrawn withdrawn)
     {
