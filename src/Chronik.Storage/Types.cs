@@ -63,8 +63,8 @@ public sealed record FoundingPromise(long Round, string ClusterId, Guid Proposer
         Round != other.Round ? Round < other.Round : string.CompareOrdinal(ClusterId, other.ClusterId) < 0;
 
     /// <summary>
-    /// Whether this cluster can never have a leader, wherever it may be written, once all of <paramref name="others"/> found another one:
-    /// those of its voters that are left are no majority.
+    /// Whether this cluster can never have a leader, wherever it may be written, once all of <paramref name="others"/> take part in
+    /// another one: those of its voters that are left are no majority.
     /// </summary>
     public bool EndsWith(IReadOnlyList<MetadataVoter> others) =>
         Voters.Count(voter => !others.Contains(voter)) < (Voters.Count / 2) + 1;

@@ -202,7 +202,8 @@ public sealed class FormingTests : IAsyncDisposable
             new NodeId(1), first.Storage.Identity.DirectoryId, Guid.NewGuid(), $"{first.Address}", ProtocolVersions.Current, 2, 0, "", []);
         MetadataVoter[] voters = [new(new NodeId(1), facts.Directory), new(new NodeId(2), second.Storage.Identity.DirectoryId)];
         Assert.IsType<Accepted>(await second.Forming.Ask<IRpcMessage>(new Propose(facts, "former", voters), NodeFixture.Patience));
-        Assert.IsType<Accepted>(await second.Forming.Ask<IRpcMessage>(new Propose(facts, "latter", voters), NodeFixture.Patience));
+        Propose anew = new(facts, "latter", voters) { Round = 1 };
+        Assert.IsType<Accepted>(await second.Forming.Ask<IRpcMessage>(anew, NodeFixture.Patience));
 
         // The first knows nothing of the latter, and says so when the second says once more what it promised; then it is free for a third.
         NodeFacts third = facts with { Id = new NodeId(3), Directory = Guid.NewGuid(), Address = $"{FormingWorld.AddressOf(7003)}" };

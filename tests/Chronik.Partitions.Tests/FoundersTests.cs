@@ -216,6 +216,54 @@ public sealed class FoundersTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Former_voters_outvote_a_founding_by_taking_part_though_others_are_the_voters()
+    {
+        FormingNode fourth = _world.Start(4);
+        FormingNode fifth = _world.Start(5);
+        NodeFacts dead = Stranger(3);
+        Propose former = new(dead, "former", [Voter(dead), Voter(fourth), Voter(fifth)]) { Round = 1 };
+        foreach (FormingNode node in (FormingNode[])[fourth, fifth])
+        {
+            Assert.IsType<Accepted>(await ProposeAsync(node, former));
+            Lose(node, dead);
+        }
+
+        FormingNode first = _world.Start(1);
+        FormingNode second = _world.Start(2);
+        _world.Introduce(first, second, fourth, fifth);
+        await FormingWorld.FormedAsync(first, second, fourth, fifth);
+        Assert.Single(new[] { first, second, fourth, fifth }.Select(node => node.ClusterId).Distinct());
+        Assert.DoesNotContain(3, fifth.Founders);
+    }
+
+    [Fact]
+    public async Task A_node_accepts_nothing_in_the_name_of_a_folder_that_it_lost()
+    {
+        FormingNode third = _world.Start(3);
+        (NodeFacts first, NodeFacts second) = (Stranger(1), Stranger(2));
+        MetadataVoter[] founders = [Voter(first), Voter(second), Voter(Stranger(3))];
+        Assert.IsType<Withdrawn>(await ProposeAsync(third, new Propose(first, "one", founders) { Round = 1 }));
+
+        // Nor when it would be no voter, and nobody counts on it.
+        Propose besides = new(first, "two", [Voter(first), Voter(second)]) { Round = 2, Participants = founders };
+        Assert.IsType<Withdrawn>(await ProposeAsync(third, besides));
+        besides = besides with { ClusterId = "three", Participants = [.. founders, Voter(third)] };
+        Assert.IsType<Accepted>(await ProposeAsync(third, besides));
+        Assert.Equal("three", Assert.Single(third.Storage.Identity.Promises).ClusterId);
+    }
+
+    [Fact]
+    public async Task Of_two_foundings_of_one_proposer_in_one_round_the_one_that_was_accepted_stays()
+    {
+        FormingNode second = _world.Start(2);
+        NodeFacts first = Stranger(1);
+        MetadataVoter[] founders = [Voter(first), Voter(second), Voter(Stranger(3))];
+        Assert.IsType<Accepted>(await ProposeAsync(second, new Propose(first, "one", founders) { Round = 5 }));
+        Assert.IsType<Withdrawn>(await ProposeAsync(second, new Propose(first, "another", founders) { Round = 5 }));
+        Assert.Equal("one", Assert.Single(second.Storage.Identity.Promises).ClusterId);
+    }
+
+    [Fact]
     public async Task A_founding_that_comes_late_is_refused_and_its_proposer_told_how_far_the_others_are()
     {
         FormingNode second = _world.Start(2);

@@ -61,7 +61,7 @@ public sealed class RpcSerializerTests : IAsyncDisposable
         new Hello(Facts),
         new Welcome(Facts with { ClusterId = "", MetadataVoters = [] }),
         new Unwelcome(Facts, "why", IsOtherCluster: true),
-        new Propose(Facts, "c", Facts.MetadataVoters) { Round = 7 },
+        new Propose(Facts, "c", Facts.MetadataVoters) { Round = 7, Participants = Facts.MetadataVoters },
         new Accepted("a", "c"),
         new Withdrawn("a", "c") { Directory = Id, Round = 7 },
         new Formed("c", Facts.MetadataVoters),

@@ -13,6 +13,7 @@ namespace Chronik.Partitions.Forming;
 internal sealed partial class FormingActor
 {
     private Proposal? _proposed; // The founding that this node proposed; those from before it was started are off.
+    private bool _wasTurnedDown; // Since everybody was greeted last: it is proposed again after the next greeting only.
     private long _round; // The highest that was heard of.
 
     private IReadOnlyList<FoundingPromise> Promises => Identity.Promises;
@@ -49,13 +50,13 @@ internal sealed partial class FormingActor
             return;
         }
 
-        if (Identity.IsFormed || !KnowsWhoIsThere) return;
+        if (Identity.IsFormed || !KnowsWhoIsThere || _wasTurnedDown) return;
         NodeFacts self = Facts();
         List<NodeFacts> there = There(self);
         if (there.Count < _setup.Expect || there.Any(facts => facts.IsFormed || facts.Expect != _setup.Expect)) return;
         if (there.Any(facts => facts.Id.Value < self.Id.Value) || WhyNotYet(there) is not null) return;
         if (Promises.Any(promise => Find(promise.Proposer) is not null)) return; // Who proposed it goes on with it, or calls it off.
-        Propose proposal = new(self, NodeIdentity.NewClusterId(), Founders(there)) { Round = ++_round };
+        Propose proposal = new(self, NodeIdentity.NewClusterId(), Founders(there)) { Round = ++_round, Participants = Folders(there) };
         if (!Promise([.. Promises, PromiseOf(proposal)])) return;
         _proposed = new Proposal(proposal, [.. _members.Where(member => member.Value.Facts is not null).Select(member => member.Key)]);
         foreach (Address address in _proposed.Missing) Tell(address, proposal);
@@ -65,7 +66,10 @@ internal sealed partial class FormingActor
     private List<NodeFacts> There(NodeFacts self) => [self, .. _members.Values.Select(member => member.Facts).OfType<NodeFacts>()];
 
     private List<MetadataVoter> Founders(List<NodeFacts> there) =>
-        [.. there.OrderBy(facts => facts.Id.Value).Take(_setup.Expect).Select(facts => new MetadataVoter(facts.Id, facts.Directory))];
+        Folders(there.OrderBy(facts => facts.Id.Value).Take(_setup.Expect));
+
+    private static List<MetadataVoter> Folders(IEnumerable<NodeFacts> nodes) =>
+        [.. nodes.Select(facts => new MetadataVoter(facts.Id, facts.Directory))];
 
     /// <summary>What is waited for, though as many as expected are there; null for nothing.</summary>
     private string? WhyNotYet(List<NodeFacts> there)
@@ -75,8 +79,8 @@ internal sealed partial class FormingActor
         if (there.Any(facts => facts.Seeds.Count > 0 && facts.Seeds.Count(addresses.Contains) * 2 <= facts.Seeds.Count))
             return "waiting for more than half of the seed nodes";
         if (_members.Values.Any(member => member.Facts is null && !IsGivenUp(member))) return "waiting for a node that was there before";
-        List<MetadataVoter> founders = Founders(there);
-        return Promises.FirstOrDefault(promise => Find(promise.Proposer) is null && !promise.EndsWith(founders)) is { } standing
+        List<MetadataVoter> participants = Folders(there);
+        return Promises.FirstOrDefault(promise => Find(promise.Proposer) is null && !promise.EndsWith(participants)) is { } standing
             ? WaitingFor(standing)
             : null;
     }
@@ -107,14 +111,19 @@ internal sealed partial class FormingActor
 
     private bool Accepts(Propose proposal)
     {
+        // All who take part accept it, and only they: with another folder this would be a node that did not.
+        MetadataVoter self = new(Identity.NodeId, Identity.DirectoryId);
+        IReadOnlyList<MetadataVoter> participants = proposal.Participants ?? proposal.MetadataVoters;
+        if (!participants.Contains(self) && (proposal.Participants is not null || participants.Any(voter => voter.Id == self.Id)))
+            return false;
         FoundingPromise promise = PromiseOf(proposal);
         if (Promises.Any(known => known.ClusterId == promise.ClusterId)) return true;
 
         // Who proposes anew has called off what it proposed before, though that was not heard here.
         List<FoundingPromise> others = [.. Promises.Where(known => known.Proposer != promise.Proposer)];
         return Promises.All(known => known.Proposer == promise.Proposer
-                ? known.Round <= promise.Round
-                : Find(known.Proposer) is null && known.IsBefore(promise) && known.EndsWith(promise.Voters))
+                ? known.Round < promise.Round
+                : Find(known.Proposer) is null && known.IsBefore(promise) && known.EndsWith(participants))
             && Promise([.. others, promise]);
     }
 
@@ -182,6 +191,7 @@ internal sealed partial class FormingActor
         _round = Math.Max(_round, withdrawn.Round);
         if (_proposed?.Message.ClusterId == withdrawn.ClusterId)
         {
+            _wasTurnedDown = true;
             CallOff();
             return;
         }

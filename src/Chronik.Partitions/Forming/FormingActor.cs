@@ -156,6 +156,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
 
         MissTheSilent();
         SayPromises();
+        _wasTurnedDown = false;
         Found();
         if (Identity.IsFormed || _isRefused) return;
         SayProgress();
@@ -225,7 +226,7 @@ internal sealed partial class FormingActor : ReceiveActor, IWithTimers
         member.Facts = facts;
         member.HeardAt = _setup.Node.Time.GetTimestamp();
         member.OtherCluster = null;
-        if (_proposed?.Message.MetadataVoters.Any(voter => voter.Id == facts.Id && voter.Directory != facts.Directory) == true) CallOff();
+        if (_proposed?.Message.Participants!.Any(voter => voter.Id == facts.Id && voter.Directory != facts.Directory) == true) CallOff();
         if (facts.IsFormed && !Identity.IsFormed && MayJoin(facts.ClusterId, facts.MetadataVoters))
             Join(facts.ClusterId, facts.MetadataVoters, facts.Protocol.Min);
         if (_isRefused) return false;

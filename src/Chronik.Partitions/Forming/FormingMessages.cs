@@ -61,6 +61,11 @@ internal sealed record Propose(NodeFacts From, string ClusterId, IReadOnlyList<M
 {
     /// <summary>Higher than that of every founding that the proposer has heard of.</summary>
     public long Round { get; init; }
+
+    /// <summary>
+    /// Everybody who is to accept it, voter or not, before it is written; older versions do not tell, then only the voters are known to.
+    /// </summary>
+    public IReadOnlyList<MetadataVoter>? Participants { get; init; }
 }
 
 /// <summary>
