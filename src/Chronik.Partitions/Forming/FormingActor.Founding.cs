@@ -8,7 +8,8 @@ namespace Chronik.Partitions.Forming;
 /// Foundings have an order, and whoever accepts one has it on disk before he says so, and never takes part in an earlier one again. A
 /// founding whose proposer is out of sight may have come to be; a later one is accepted only if so many of the former's voters take part
 /// that those who are left are no majority. As more than half of the seed nodes take part in every founding, any two have a node in
-/// common that knows of both. So whatever dies and comes back, at most one ever has a leader.
+/// common, which knows of both while the seed nodes keep their folders. So whatever dies and comes back, at most one ever has a leader.
+/// A seed node whose folder is lost has forgotten: that is not covered, because addresses are all that is known of nodes that are away.
 /// </remarks>
 internal sealed partial class FormingActor
 {
