@@ -29,11 +29,12 @@ public sealed class FileRecords : Records
     private Segment Segment => _segment ?? throw new ObjectDisposedException(nameof(FileRecords));
 
     /// <summary>Copies all bytes to the start of <paramref name="destination"/>.</summary>
-    /// <exception cref="StorageException">The file has become shorter than it was.</exception>
+    /// <exception cref="StorageException">The file has become shorter than it was, or the disk has lost a part of it.</exception>
     public override void CopyTo(Span<byte> destination)
     {
-        int read = Segment.Log.Read(destination[..Length], Position);
-        if (read != Length) throw new StorageException($"{Segment.LogPath} ends at position {Position + read}");
+        int read = Segment.Read(destination[..Length], Position);
+        if (read == Length) return;
+        throw new StorageException($"{Segment.LogPath} cannot be read at position {Position + read}") { IsDamage = true };
     }
 
     /// <summary>Keeps of them what comes before the first batch that is not what was written.</summary>

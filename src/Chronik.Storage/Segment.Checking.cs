@@ -67,10 +67,15 @@ internal sealed partial class Segment
         try
         {
             Span<byte> bytes = buffer.Span[..length];
-            if (Log.Read(bytes, position) != length)
+            if (Read(bytes, position) != length)
             {
-                damage = Damaged(position, next, "it ends there");
-                return 0;
+                bytes = bytes[..first.Bytes]; // It may be one further on that cannot be read.
+                length = first.Bytes;
+                if (Read(bytes, position) != length)
+                {
+                    damage = Damaged(position, next, "it cannot be read");
+                    return 0;
+                }
             }
 
             int done = 0;

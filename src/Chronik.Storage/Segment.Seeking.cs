@@ -9,6 +9,24 @@ namespace Chronik.Storage;
 /// </content>
 internal sealed partial class Segment
 {
+    private const int UnreadableSector = 5; // EIO, which is the HResult of what .NET throws for it.
+
+    /// <summary>
+    /// Reads until the span is full or the file ends, which it does for us where the disk has lost a sector. What else may fail, such as a
+    /// file that cannot be opened, says nothing about the bytes and is thrown.
+    /// </summary>
+    public int Read(Span<byte> bytes, long position)
+    {
+        try
+        {
+            return Log.Read(bytes, position);
+        }
+        catch (IOException e) when (e.HResult == UnreadableSector)
+        {
+            return 0;
+        }
+    }
+
     /// <summary>The batch that starts at a position.</summary>
     /// <exception cref="StorageException">There is none.</exception>
     public BatchHeader HeaderAt(long position, long end) =>
@@ -18,7 +36,7 @@ internal sealed partial class Segment
     public bool TryHeaderAt(long position, long end, out BatchHeader header)
     {
         Span<byte> bytes = stackalloc byte[RecordBatchView.HeaderSize];
-        int read = position < 0 || position >= end ? 0 : Log.Read(bytes, position);
+        int read = position < 0 || position >= end ? 0 : Read(bytes, position);
         return BatchHeader.TryRead(bytes[..read], out header) && position + header.Bytes <= end;
     }
 

@@ -1,3 +1,4 @@
+using Chronik.Gateway.Handlers;
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions;
@@ -40,6 +41,20 @@ public sealed class FetchTests
         FetchResponse.PartitionData data = (await client.CallAsync(KafkaClient.Fetch("t", 0), 12)).Responses[0].Partitions[0];
         Assert.Equal(((short)KafkaError.KafkaStorageError, 0), (data.ErrorCode, data.Records!.Length));
         await GatewayHost.Until(() => host.Node.Damages > 0, "the replica was told");
+    }
+
+    [Fact]
+    public async Task A_file_that_cannot_be_read_is_an_error_and_no_damage()
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync();
+        host.Node.CreateTopic("t");
+        using KafkaClient client = await host.ConnectAsync();
+        await client.CallAsync(KafkaClient.Produce("t", KafkaClient.Batch("hello")), 9);
+        ((MemoryDisk)host.Disk).Kill();
+        FetchResponse.PartitionData data = (await client.CallAsync(KafkaClient.Fetch("t", 0), 12)).Responses[0].Partitions[0];
+        Assert.Equal(((short)KafkaError.KafkaStorageError, 0), (data.ErrorCode, data.Records!.Length));
+        await host.Node.FindHere("t", 0).Partition!.DeleteRecordsAsync(KafkaOffset.Zero); // Whatever the replica was told is before that.
+        Assert.Equal(0, host.Node.Damages);
     }
 
     [Fact]

@@ -6,6 +6,8 @@ namespace Chronik.Storage.Tests;
 /// <summary>A disk that tells a test what is done to it, on the thread that does it, before it is done.</summary>
 internal sealed class HookedDisk(IDisk disk) : IDisk
 {
+    public Action<IDiskFile, long, long>? Reading { get; set; }
+
     public Action<IDiskFile>? ZeroFilling { get; set; }
 
     public Action<IDiskFile>? Writing { get; set; }
@@ -60,7 +62,11 @@ internal sealed class HookedDisk(IDisk disk) : IDisk
 
         public SafeFileHandle? Handle => file.Handle;
 
-        public int Read(Span<byte> bytes, long position) => file.Read(bytes, position);
+        public int Read(Span<byte> bytes, long position)
+        {
+            hooks.Reading?.Invoke(this, position, bytes.Length);
+            return file.Read(bytes, position);
+        }
 
         public void Write(ReadOnlySpan<byte> bytes, long position) => file.Write(bytes, position);
 

@@ -285,6 +285,35 @@ public sealed class PartitionLogTests : IDisposable
     }
 
     [Fact]
+    public void A_sector_that_the_disk_has_lost_is_damage_and_a_file_that_cannot_be_opened_is_not()
+    {
+        PartitionLog log = _storage.OpenLog(Make.GroupA, Tiny);
+        List<byte[]> kept = Fill(log, 25);
+        Checkpoint(log, index: 25);
+        int lost = kept[..2].Sum(batch => batch.Length) + 70;
+        HookedDisk disk = new(_disk.Kill());
+        using NodeStorage again = Make.Open(disk, pool: _pool);
+        PartitionLog found = again.OpenLog(Make.GroupA, Tiny);
+        KafkaOffset bad = new RecordBatchView(kept[2]).BaseOffset;
+        disk.Reading = (file, _, _) =>
+        {
+            if (file.Path.EndsWith($"/{0:D20}.log", StringComparison.Ordinal)) throw new IOException("Too many open files", 24);
+        };
+        Assert.IsNotType<StorageException>(Assert.ThrowsAny<IOException>(() => found.Read(bad, found.NextOffset, 10_000, true)));
+
+        disk.Reading = (file, at, bytes) =>
+        {
+            if (!file.Path.EndsWith($"/{0:D20}.log", StringComparison.Ordinal) || at > lost || at + bytes <= lost) return;
+            throw new IOException("Input/output error", 5);
+        };
+        Assert.True(Assert.Throws<StorageException>(() => found.Read(bad, found.NextOffset, 10_000, true)).IsDamage);
+        Assert.True(Assert.Throws<StorageException>(() => found.ReadBatches(bad, found.NextOffset, 10_000)).IsDamage);
+        using FileRecords before = found.Read(KafkaOffset.Zero, found.NextOffset, 10_000, true)!;
+        Assert.Equal(kept[..2].Sum(batch => batch.Length), before.Length);
+        Assert.Equal(kept[3..].SelectMany(b => b), Make.ReadAll(found, new RecordBatchView(kept[2]).NextOffset));
+    }
+
+    [Fact]
     public void A_batch_whose_offset_has_changed_is_reported_and_not_skipped()
     {
         PartitionLog log = _storage.OpenLog(Make.GroupA, Tiny);

@@ -4,6 +4,7 @@ using Chronik.Model;
 using Chronik.Partitions;
 using Chronik.Protocol;
 using Chronik.Protocol.Messages;
+using Chronik.Storage;
 
 namespace Chronik.Gateway.Handlers;
 
@@ -115,7 +116,7 @@ internal sealed partial class FetchOperation
             data.Records = new SegmentRecords(records);
             _bytes += records.Length;
         }
-        catch (IOException damage)
+        catch (StorageException damage) when (damage.IsDamage)
         {
             partition.ReportDamage(damage.Message); // Other replicas have what this one cannot give.
             throw;

@@ -105,7 +105,7 @@ internal sealed class ScrubberActor : UntypedActor, IWithTimers
                 batches.Release();
             }
         }
-        catch (Exception damage) when (damage is InvalidDataException or IOException)
+        catch (Exception damage) when (damage is InvalidDataException or StorageException { IsDamage: true })
         {
             partition.ReportDamage(damage.Message);
             _partition = null;
