@@ -327,20 +327,15 @@ public sealed partial class PartitionLog
         }
     }
 
-    /// <summary>Walks from the last index entry to the end, which must be a batch's end and the checkpoint's offset.</summary>
+    /// <summary>The last batch must end where the segment does, and at the checkpoint's offset.</summary>
     private void CheckEnd(Segment segment)
     {
         long end = segment.Bytes;
-        long next = segment.BaseOffset;
-        for (long position = segment.Index.FindLast(IndexKey.Position, end, segment).Position; position < end;)
-        {
-            BatchHeader header = segment.HeaderAt(position, end);
-            position += header.Bytes;
-            next = header.LastOffset + 1;
-        }
-
-        if (next == _next) return;
-        throw new StorageException($"{segment.LogPath} ends at offset {next}, its checkpoint says {_next}") { IsDamage = true };
+        if (end == 0 && _next == segment.BaseOffset) return;
+        long position = segment.PositionOf(_next - 1, end);
+        BatchHeader last = position < end ? segment.HeaderAt(position, end) : default;
+        if (last.LastOffset + 1 == _next && position + last.Bytes == end) return;
+        throw new StorageException($"{segment.LogPath} does not end at offset {_next}, as its checkpoint says") { IsDamage = true };
     }
 
     private void RemoveUnlisted(HashSet<string> listed)

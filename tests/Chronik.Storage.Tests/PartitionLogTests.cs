@@ -364,6 +364,26 @@ public sealed class PartitionLogTests : IDisposable
         }
     }
 
+    [Fact]
+    public void A_flipped_bit_in_the_last_entry_of_the_index_keeps_no_log_from_opening()
+    {
+        PartitionLog log = _storage.OpenLog(Make.GroupA, Tiny);
+        List<byte[]> kept = Fill(log, 25);
+        Checkpoint(log, index: 25);
+        DiskEntry last = _disk.List($"/data/logs/{Make.GroupA}").Where(e => e.Name.EndsWith(".index")).MaxBy(e => e.Name);
+        MemoryDisk disk = _disk;
+        for (int bit = 0; bit < 64; bit++)
+        {
+            disk = disk.Kill();
+            long position = last.Length - IndexEntry.Bytes + (bit / 8);
+            disk.FlipBit($"/data/logs/{Make.GroupA}/{last.Name}", position, bit % 8);
+            using NodeStorage again = Make.Open(disk, pool: _pool);
+            PartitionLog found = again.OpenLog(Make.GroupA, Tiny);
+            Assert.Equal(kept.SelectMany(b => b), Make.ReadAll(found, KafkaOffset.Zero));
+            disk.FlipBit($"/data/logs/{Make.GroupA}/{last.Name}", position, bit % 8);
+        }
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
