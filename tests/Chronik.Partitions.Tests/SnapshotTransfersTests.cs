@@ -53,12 +53,26 @@ public sealed class SnapshotTransfersTests
         SnapshotProgress first = transfers.Receive(Name, new NodeId(2));
         SnapshotProgress second = transfers.Receive(Name, new NodeId(3));
         transfers.Send(Name, new NodeId(3), () => { }).Lacks(5_000); // Takes no room here.
-        first.Lacks(1_000);
+        Assert.True(transfers.TryPromise(first, 1_000, free: 1_000, out long promised));
+        Assert.Equal(0, promised);
         first.Advance(300);
-        Assert.Equal((0, 700), (transfers.PromisedBeside(first), transfers.PromisedBeside(second)));
-        second.Lacks(50);
+        Assert.False(transfers.TryPromise(second, 301, free: 1_000, out promised));
+        Assert.Equal(700, promised);
+        Assert.True(transfers.TryPromise(second, 300, free: 1_000, out _));
+        Assert.False(transfers.TryPromise(first, 701, free: 1_000, out promised));
+        Assert.Equal(300, promised);
+        Assert.True(transfers.TryPromise(first, 5_000, free: -1, out _));
         first.Dispose();
-        Assert.Equal((50, 0), (transfers.PromisedBeside(first), transfers.PromisedBeside(second)));
+        Assert.True(transfers.TryPromise(second, 1_000, free: 1_000, out _));
+    }
+
+    [Fact]
+    public async Task Of_many_transfers_that_want_the_same_room_at_once_one_gets_it()
+    {
+        using SnapshotTransfers transfers = new(new PartitionLimits(), _time);
+        SnapshotProgress[] all = [.. Enumerable.Range(0, 8).Select(_ => transfers.Receive(Name, new NodeId(2)))];
+        bool[] promised = await Task.WhenAll(all.Select(one => Task.Run(() => transfers.TryPromise(one, 600, free: 1_000, out _))));
+        Assert.Single(promised, got => got);
     }
 
     [Fact]

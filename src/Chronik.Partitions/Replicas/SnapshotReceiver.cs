@@ -130,18 +130,16 @@ internal sealed class SnapshotReceiver : UntypedActor, IWithTimers
         string cluster = _source.Node.Storage.Identity.ClusterId;
         if (manifest.ClusterId != cluster)
             throw new InvalidDataException($"it is one of cluster {manifest.ClusterId}, this node belongs to {cluster}");
+        if (manifest.From > _end) return; // For a place that was never asked for.
         long free = _source.Node.Storage.FreeBytes;
-        long promised = _source.Node.Snapshots.PromisedBeside(_progress!);
-        if (free >= 0 && manifest.Bytes > free - promised)
+        if (!_source.Node.Snapshots.TryPromise(_progress!, manifest.Bytes, free, out long promised))
         {
             string others = promised > 0 ? $", {promised} of which others take that are on their way" : "";
             throw new InvalidDataException($"it has {manifest.Bytes} bytes, and the disk has room for {free}{others}");
         }
 
-        if (manifest.From > _end) return; // For a place that was never asked for.
         _streamAt = manifest.From;
         _checksum = 0;
-        _progress!.Lacks(manifest.Bytes);
         HeardFromSender();
     }
 

@@ -83,10 +83,23 @@ internal sealed class SnapshotTransfers : IDisposable
         return progress;
     }
 
-    /// <summary>What the other transfers to this node will still bring: so much of the disk is promised already.</summary>
-    public long PromisedBeside(SnapshotProgress progress)
+    /// <summary>
+    /// Promises a transfer to this node the room for what it lacks; false when there is too little beside what the others were promised.
+    /// Of two that ask at the same time the second one knows of the first.
+    /// </summary>
+    /// <param name="progress">The transfer.</param>
+    /// <param name="bytes">What it lacks.</param>
+    /// <param name="free">The room on the disk; negative when nobody knows.</param>
+    /// <param name="promised">What the other transfers to this node will still bring.</param>
+    public bool TryPromise(SnapshotProgress progress, long bytes, long free, out long promised)
     {
-        lock (_lock) return _all.Where(other => other != progress && !other.IsSending).Sum(other => other.BytesLeft);
+        lock (_lock)
+        {
+            promised = _all.Where(other => other != progress && !other.IsSending).Sum(other => other.BytesLeft);
+            if (free >= 0 && bytes > free - promised) return false;
+            progress.Lacks(bytes);
+            return true;
+        }
     }
 
     internal void Moved(SnapshotProgress progress, long bytes)
