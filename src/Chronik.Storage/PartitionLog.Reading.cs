@@ -72,6 +72,17 @@ public sealed partial class PartitionLog
     }
 
     /// <summary>
+    /// Somebody has found damage at an offset or behind it: the segment there has been damaged since it was written, or looked at, so <see
+    /// cref="Read"/> looks at all of it again.
+    /// </summary>
+    public void Distrust(KafkaOffset offset)
+    {
+        if (Acquire(offset.Value, out _) is not { } segment) return;
+        segment.Distrust();
+        segment.Release();
+    }
+
+    /// <summary>
     /// What lies from an offset on: its bytes in each segment, oldest first. What retention drops meanwhile may be missing.
     /// </summary>
     public IReadOnlyList<LogRange> RangesFrom(KafkaOffset from)

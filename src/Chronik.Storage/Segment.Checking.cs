@@ -12,7 +12,7 @@ internal sealed partial class Segment
     private const int CheckBytes = 1 << 20; // Read at a time, unless one batch alone is larger.
 
     private readonly Lock _checking = new();
-    private readonly long _foundBytes; // What was there when the process began.
+    private long _foundBytes; // What was there when the process began, or when damage was found.
     private Checked _checked; // The stretch of it that was looked at last; who reads on from there makes it longer.
 
     /// <summary>
@@ -26,10 +26,10 @@ internal sealed partial class Segment
     /// <exception cref="StorageException">The first batch is damaged.</exception>
     public long IntactEnd(long start, long end, BufferPool pool)
     {
-        long found = Math.Min(end, _foundBytes);
-        if (start >= found) return end;
+        long found;
         Checked known;
-        lock (_checking) known = _checked;
+        lock (_checking) (found, known) = (Math.Min(end, _foundBytes), _checked);
+        if (start >= found) return end;
         if (known.From <= start && found <= known.To) return end;
         bool goesOn = known.From <= start && start <= known.To;
         long to = goesOn ? known.To : start;
@@ -45,6 +45,18 @@ internal sealed partial class Segment
         }
 
         return damage is null ? end : to;
+    }
+
+    /// <summary>
+    /// Has everything that is there now looked at when it is read next, whoever wrote it and whoever has looked already. Any thread.
+    /// </summary>
+    public void Distrust()
+    {
+        lock (_checking)
+        {
+            _foundBytes = Bytes;
+            _checked = new Checked(0, 0, BaseOffset);
+        }
     }
 
     /// <summary>Looks at as many batches as fit into one read; returns the bytes of those that are intact.</summary>

@@ -314,6 +314,25 @@ public sealed class PartitionLogTests : IDisposable
     }
 
     [Fact]
+    public void A_segment_that_is_distrusted_is_looked_at_again_whoever_wrote_it()
+    {
+        PartitionLog log = _storage.OpenLog(Make.GroupA, LogOptions.Default);
+        List<byte[]> kept = Fill(log, 10);
+        using (FileRecords trusted = log.Read(KafkaOffset.Zero, log.NextOffset, 10_000, true)!)
+            Assert.Equal(kept.Sum(batch => batch.Length), trusted.Length);
+        _disk.FlipBit($"/data/logs/{Make.GroupA}/{0:D20}.log", kept[0].Length + 75, 2);
+        RecordBatchView bad = new(kept[1]);
+        KafkaOffset behind = bad.NextOffset;
+        log.Distrust(KafkaOffset.Zero);
+        using FileRecords first = log.Read(KafkaOffset.Zero, log.NextOffset, 10_000, true)!;
+        Assert.Equal(kept[0].Length, first.Length);
+        KafkaOffset from = bad.BaseOffset;
+        Assert.True(Assert.Throws<StorageException>(() => log.Read(from, log.NextOffset, 10_000, true)).IsDamage);
+        kept.AddRange(Fill(log, 10));
+        Assert.Equal(kept[2..].SelectMany(b => b), Make.ReadAll(log, behind));
+    }
+
+    [Fact]
     public void A_batch_whose_offset_has_changed_is_reported_and_not_skipped()
     {
         PartitionLog log = _storage.OpenLog(Make.GroupA, Tiny);

@@ -107,6 +107,7 @@ internal sealed class ScrubberActor : UntypedActor, IWithTimers
         }
         catch (Exception damage) when (damage is InvalidDataException or StorageException { IsDamage: true })
         {
+            log.Distrust(_next); // The replica may have to stay: then nobody is to be given what was found here.
             partition.ReportDamage(damage.Message);
             _partition = null;
         }
