@@ -17,7 +17,7 @@ internal static class CommittedRecords
     public static void ForEach(PartitionView view, Reader reader) => ForEach(view, view.LogStartOffset, reader);
 
     /// <summary>Hands every record from an offset, or the log start if that is later, up to the high watermark to a reader.</summary>
-    /// <exception cref="StorageException">The log is damaged; its replica is to be told, see <see cref="LogDamaged"/>.</exception>
+    /// <exception cref="StorageException">The log is damaged; its replica is to be told, see <see cref="LogSuspect"/>.</exception>
     public static void ForEach(PartitionView view, KafkaOffset from, Reader reader)
     {
         if (from < view.LogStartOffset) from = view.LogStartOffset;
@@ -49,12 +49,13 @@ internal static class CommittedRecords
 }
 
 /// <summary>
-/// To a replica, from whoever reads its log: bytes in it are not what they were. It stops, and is filled again by its peers.
-/// </summary>
-internal sealed record LogDamaged(string Reason);
-
-/// <summary>
 /// To a replica, from whoever reads its log: some bytes in it are not what they were, and the others are. It is filled again by its peers
 /// when it can be spared.
 /// </summary>
 internal sealed record LogSuspect(string Reason) : IDeadLetterSuppression;
+
+/// <summary>
+/// To a replica whose log is damaged, from /partitions: it can be spared. It stops, and is filled again by its peers, unless it leads or
+/// knows of no leader by now.
+/// </summary>
+internal sealed record LogGivenUp(string Reason);

@@ -23,7 +23,7 @@ public sealed class ControllerTests : IAsyncDisposable
     private readonly FormingNode _node = new(new MemoryDisk(), new NodeId(1), FormingWorld.AddressOf(7001), alone: true);
     private readonly PartitionDirectory _directory = new();
     private readonly Channel<AppendRequest> _appends = Channel.CreateUnbounded<AppendRequest>();
-    private readonly Channel<LogDamaged> _damage = Channel.CreateUnbounded<LogDamaged>();
+    private readonly Channel<LogSuspect> _damage = Channel.CreateUnbounded<LogSuspect>();
     private readonly PartitionLog _log;
 
     public ControllerTests() => _log = _node.Storage.OpenLog(GroupId.Metadata, LogOptions.Default);
@@ -56,8 +56,13 @@ public sealed class ControllerTests : IAsyncDisposable
         batch[^1] ^= 1;
         _log.Append([new BufferPool().Copy(batch)]);
         await StartAsync(TimeSpan.FromHours(1));
-        Host(View() with { HighWatermark = new KafkaOffset(1), LogEndOffset = new KafkaOffset(1) });
-        LogDamaged damaged = await _damage.Reader.ReadAsync().AsTask().WaitAsync(NodeFixture.Patience);
+        Host(View() with
+        {
+            HighWatermark = new KafkaOffset(1),
+            LogEndOffset = new KafkaOffset(1),
+            Replicas = [new NodeId(1), new NodeId(2)],
+        });
+        LogSuspect damaged = await _damage.Reader.ReadAsync().AsTask().WaitAsync(NodeFixture.Patience);
         Assert.Contains("offset 0", damaged.Reason, StringComparison.Ordinal);
     }
 
@@ -149,9 +154,9 @@ public sealed class ControllerTests : IAsyncDisposable
 
     private sealed class Replica : ReceiveActor
     {
-        public Replica(ChannelWriter<AppendRequest> appends, ChannelWriter<LogDamaged> damage)
+        public Replica(ChannelWriter<AppendRequest> appends, ChannelWriter<LogSuspect> damage)
         {
-            Receive<LogDamaged>(damaged => damage.TryWrite(damaged));
+            Receive<LogSuspect>(damaged => damage.TryWrite(damaged));
             Receive<AppendRequest>(append => appends.TryWrite(append));
             ReceiveAny(_ => { });
         }

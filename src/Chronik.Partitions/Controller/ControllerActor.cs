@@ -45,6 +45,7 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
     private bool _isRegistering;
     private string? _refusalLogged; // It is tried again every second, and said once.
     private long _lookedFirstAt;
+    private string? _damage; // What is wrong with the log's bytes.
     private string? _refusal; // Why the log is of no use, until there is another one.
 
     public ControllerActor(ControllerSetup setup, CommandRouter router, IActorRef partitions, IActorRef groups)
@@ -116,6 +117,7 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
             _log?.Waiters.Remove(_waiter);
             _log = log;
             _refusal = null;
+            _damage = null;
         }
 
         Advance();
@@ -142,11 +144,12 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
             }
 
             // Trying again would read the same bytes.
-            if (failure is StorageException { IsDamage: true })
+            if (failure is StorageException { IsDamage: true } && view.Replicas.Any(node => node != _setup.Node.Self))
             {
-                // Others have them: the replica is made anew, and that log is followed then.
-                _log.Replica.Tell(new LogDamaged(failure.Message));
+                // Others may have them: the replica is made anew when it can be spared, and that log is followed then.
+                _log.ReportDamage(failure.Message);
                 Refuse($"the metadata cannot be read: {failure.Message}");
+                _damage = failure.Message;
                 return;
             }
 
@@ -219,6 +222,7 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
     private void LookAround()
     {
         if (_log is null) return;
+        if (_damage is not null && _log.View.IsLeader) _log.ReportDamage(_damage); // Who cannot read the metadata must not decide.
         if (_log.View.IsLeader != _leads) Advance(); // A lease ends, and is renewed, without a word.
         Register();
         if (_leads)

@@ -74,7 +74,7 @@ internal sealed class GroupCoordinatorActor : UntypedActor, IWithTimers
         }
         catch (StorageException damage) when (damage.IsDamage)
         {
-            _partition.Replica.Tell(new LogDamaged(damage.Message), _self);
+            _partition.ReportDamage(damage.Message); // Another replica leads then, if one can; until then only these groups have nobody.
             throw;
         }
 

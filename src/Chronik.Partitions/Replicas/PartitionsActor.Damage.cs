@@ -57,19 +57,32 @@ internal sealed partial class PartitionsActor
     private void Spare(ReplicaSuspect suspect)
     {
         if (ReplicaOf(suspect.Group) is not { } replica || !_assigned.TryGetValue(suspect.Group, out ReplicaAssigned? assigned)) return;
-        bool canGo = !suspect.MustStay && !IsYetUnknown(suspect.Group) && !IsAlone(assigned, suspect.Voters)
-            && ImageOf(suspect.Group) is { IsMoving: false } image
-            && image.Replicas.All(node => node == _node.Self || (image.Isr.Contains(node) && _node.Peers.IsAlive(node)));
-        if (canGo)
+        if (!suspect.MustStay && !IsYetUnknown(suspect.Group) && !IsAlone(assigned, suspect.Voters)
+            && AreOthersInSync(suspect))
         {
             _suspected.Remove(suspect.Group);
-            replica.Tell(new LogDamaged(suspect.Reason));
+            replica.Tell(new LogGivenUp(suspect.Reason));
         }
         else if (_suspected.Add(suspect.Group))
         {
             string what = "its other replicas, if any, are not all in sync, so it stays, and serves what can be read";
             _logger.Error("{0} is damaged ({1}): {2}", assigned.Name, suspect.Reason, what);
         }
+    }
+
+    /// <summary>
+    /// Whether all others have everything, can vote and are there: as who leads says, and, of a group that they list, as the metadata have
+    /// recorded, too.
+    /// </summary>
+    private bool AreOthersInSync(ReplicaSuspect suspect)
+    {
+        if (_node.Peers.Leaders.Locate(suspect.Group) is not { } known || known.Leader == _node.Self) return false;
+        if (known.Epoch != suspect.Epoch || !suspect.Voters.All(node => IsThere(node, known.Isr))) return false;
+        return suspect.Group == GroupId.Metadata
+            || (ImageOf(suspect.Group) is { IsMoving: false } image && image.Replicas.All(node => IsThere(node, image.Isr)));
+
+        bool IsThere(NodeId node, ImmutableArray<NodeId> isr) =>
+            node == _node.Self || (isr.Contains(node) && _node.Peers.IsAlive(node));
     }
 
     /// <summary>

@@ -19,7 +19,7 @@ namespace Chronik.Partitions.Replicas;
 ///   own timer --- ApplyRetention ------------------------------------> partitions -- ApplyRetention ---> replicas
 ///   replica ----- Terminated ----------------------------------------> partitions -- DeleteGroup (if it was unassigned) --> storage
 ///   replica ----- ReplicaDamaged, ReplicaRecovered ------------------> partitions -- makes it anew, to be filled by the others
-///   replica ----- ReplicaSuspect ------------------------------------> partitions -- LogDamaged ----> replica, if it can be spared
+///   replica ----- ReplicaSuspect ------------------------------------> partitions -- LogGivenUp ----> replica, if it can be spared
 ///                                                                      partitions -- ReplicaEnded --> event stream
 ///                                                                      partitions -- creates scrubber
 /// </code>

@@ -55,14 +55,34 @@ internal sealed partial class ReplicaActor
     /// Some of the log is damaged, and the rest can be read. Others may fill this replica again; who leads hands over before that, while it
     /// still has a vote to give, and is asked once more when another one leads.
     /// </summary>
-    private void Suspect(LogSuspect suspect)
+    private void Suspect(string reason)
     {
-        bool isLed = !_leads && _core.Leader.IsSome && _core.Leader != _node.Self;
         bool mustStay = _leads && !_core.IsHandingOver && HandOver(NodeId.None, []).Error != KafkaError.None;
-        if (isLed || mustStay)
-            Context.Parent.Tell(new ReplicaSuspect(_spec.Group, suspect.Reason, _core.Membership.Voters) { MustStay = mustStay }, _self);
-        else Timers.StartSingleTimer(nameof(LogSuspect), suspect, SuspectInterval);
+        if (IsLed || mustStay)
+        {
+            ReplicaSuspect suspect = new(_spec.Group, reason, _core.Membership.Voters, _core.Term.ToLeaderEpoch()) { MustStay = mustStay };
+            Context.Parent.Tell(suspect, _self);
+        }
+        else
+        {
+            Timers.StartSingleTimer(nameof(LogSuspect), new LogSuspect(reason), SuspectInterval);
+        }
     }
+
+    /// <summary>It can be spared, unless it was elected since: of two replicas the other one would be elected no more.</summary>
+    private void GiveUp(string reason)
+    {
+        if (IsLed) Fail(new StorageException(reason) { IsDamage = true });
+        else Suspect(reason);
+    }
+
+    /// <summary>
+    /// Whether another one leads, and has for so long that it knows who is in sync: it begins with what was recorded last, and who lost
+    /// its disk since and is not heard of counts until it has been silent for the time that is allowed.
+    /// </summary>
+    private bool IsLed => _core.Role == RaftRole.Follower && _core.Leader.IsSome && _core.Leader != _node.Self
+        && _core.Leader == _lastLeader && _core.Term == _lastLeaderTerm
+        && _node.Time.GetElapsedTime(_lastLeaderSince) >= _node.Limits.ReplicaLagMax * 1.5;
 
     /// <summary>Drops old segments and producers. The checkpoint makes the new start durable and frees the space.</summary>
     private void Retain()

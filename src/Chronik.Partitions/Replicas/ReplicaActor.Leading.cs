@@ -19,6 +19,8 @@ internal sealed partial class ReplicaActor
     private Term? _ledTerm; // The term in which this member leads, from its election on.
     private bool _leads; // Whether it has also committed in that term, and so serves.
     private NodeId _lastLeader = NodeId.None;
+    private Term _lastLeaderTerm;
+    private long _lastLeaderSince;
 
     private void TakeTick()
     {
@@ -70,7 +72,13 @@ internal sealed partial class ReplicaActor
             _lag.Begin();
         }
 
-        if (_core.Leader.IsSome) _lastLeader = _core.Leader;
+        if (_core.Leader.IsSome && (_core.Leader != _lastLeader || _core.Term != _lastLeaderTerm))
+        {
+            _lastLeader = _core.Leader;
+            _lastLeaderTerm = _core.Term;
+            _lastLeaderSince = _node.Time.GetTimestamp();
+        }
+
         bool leads = _core.HasCommittedInTerm;
         bool changed = _effects.RoleChanged || _effects.MembershipChanged || leads != _leads;
         if (leads)

@@ -29,8 +29,8 @@ namespace Chronik.Partitions.Replicas;
 ///   partitions, controller
 ///              - MembersWanted ------->|          |-- event stream: MembersReached
 ///   readers ---- ConfirmRead,          |          |-- creates read-index, which gathers reads and asks for
-///                LogDamaged ---------->|          |   one confirmation after the other (AskReadIndex)
-///   readers, scrubber - LogSuspect --->|          |-- ReplicaSuspect --> partitions, once it does not lead
+///                LogSuspect ---------->|          |   one confirmation after the other (AskReadIndex)
+///   partitions - LogGivenUp ---------->|          |-- ReplicaSuspect --> partitions, once it does not lead
 /// </code>
 /// Survives a restart: hard state and entries (WAL), committed batches (segments), members, epochs and producers (checkpoint and WAL). An
 /// exception stops this replica, shows why in its view, and touches no other.
@@ -219,11 +219,11 @@ internal sealed partial class ReplicaActor : UntypedActor
                 _log.Options = LogOptionsOf(_config);
                 _partition.Publish(View());
                 break;
-            case LogDamaged damaged:
-                Fail(new StorageException(damaged.Reason) { IsDamage = true });
-                break;
             case LogSuspect suspect:
-                Suspect(suspect);
+                Suspect(suspect.Reason);
+                break;
+            case LogGivenUp given:
+                GiveUp(given.Reason);
                 break;
             case Woken:
                 RenewAfterSleep();
@@ -358,7 +358,8 @@ internal sealed record ReplicaDamaged(GroupId Group, string Reason, ImmutableArr
 /// <param name="Group">The group.</param>
 /// <param name="Reason">What is damaged.</param>
 /// <param name="Voters">Who votes in the group, as far as the replica has heard.</param>
-internal sealed record ReplicaSuspect(GroupId Group, string Reason, ImmutableArray<NodeId> Voters)
+/// <param name="Epoch">The epoch of who leads.</param>
+internal sealed record ReplicaSuspect(GroupId Group, string Reason, ImmutableArray<NodeId> Voters, LeaderEpoch Epoch)
 {
     /// <summary>Whether nobody could take the replica's place, which leads.</summary>
     public bool MustStay { get; init; }

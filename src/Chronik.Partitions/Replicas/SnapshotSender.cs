@@ -12,7 +12,7 @@ namespace Chronik.Partitions.Replicas;
 /// <code>
 ///   node ---- Begin, when it is its turn ---------->|        |-- SnapshotMessage (Offer, Manifest, Batches, State) --> hub, to the member
 ///   replica - SnapshotMessage (Ask, Received, ----->| sender |-- SnapshotEndWanted --> replica, when all batches are sent
-///             Done, Refused), SnapshotEnd           |        |-- LogDamaged --> replica, when what it reads is not what it was
+///             Done, Refused), SnapshotEnd           |        |-- LogSuspect --> replica, when what it reads is not what it was
 ///   own timers - OfferAgain, GoOn ----------------->|        |-- SnapshotSent --> replica, once
 /// </code>
 /// Batches are read from the log, which any thread may read, up to its end at that moment: what is committed meanwhile is sent as well, so
@@ -76,8 +76,10 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
         }
         catch (Exception damage) when (damage is InvalidDataException or StorageException { IsDamage: true })
         {
-            // Nobody is given what is damaged. The replica's other copies are fine, and one of them leads from now on.
-            Context.Parent.Tell(new LogDamaged(damage.Message), _self);
+            // Nobody is given what is damaged. Another replica may have it right; the member that lacks it has nothing to lead with, so
+            // this one, which has all the rest, must not go for it.
+            _logger.Warning("the snapshot for node {0} cannot be sent: {1}", _transfer.To, damage.Message);
+            Context.Parent.Tell(new LogSuspect(damage.Message), _self);
             End(isDone: false);
         }
         catch (Exception failure)

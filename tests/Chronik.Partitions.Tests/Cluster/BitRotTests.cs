@@ -1,3 +1,4 @@
+using Chronik.Metadata;
 using Chronik.Model;
 using Xunit;
 
@@ -8,7 +9,12 @@ public sealed class BitRotTests
 {
     private static readonly ClusterOptions Scrubbed = new()
     {
-        Limits = new PartitionLimits { ScrubRate = 0, ScrubInterval = TimeSpan.FromMilliseconds(100) },
+        Limits = new PartitionLimits
+        {
+            ScrubRate = 0,
+            ScrubInterval = TimeSpan.FromMilliseconds(100),
+            ReplicaLagMax = TimeSpan.FromMilliseconds(500),
+        },
     };
 
     [Theory]
@@ -55,6 +61,58 @@ public sealed class BitRotTests
         await cluster.ProduceAllAsync(values, 1);
 
         await cluster.RestartAsync(others[1]);
+        await FilledAgainAsync(cluster, others[0], damaged);
+        await cluster.ProduceAllAsync(values, 1);
+        await cluster.AllShowAsync(values);
+    }
+
+    [Fact]
+    public async Task A_leader_that_cannot_send_what_is_damaged_stays_until_who_lacks_it_has_it_from_another()
+    {
+        ClusterOptions unscrubbed = new() { Limits = new PartitionLimits { ReplicaLagMax = TimeSpan.FromMilliseconds(500) } };
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: unscrubbed);
+        List<string> values = await BeginAsync(cluster);
+        await cluster.CheckpointAsync();
+        Partition damaged = await cluster.LeaderAsync();
+        NodeId leads = cluster.NodeOf(damaged);
+        NodeId[] others = [.. cluster.Ids.Where(id => id != leads)];
+        (NodeId lacks, NodeId whole) = (others[0], others[1]);
+        await cluster.KillAsync(lacks);
+        FlipBit(cluster, leads);
+        Cut(true);
+        Partition lacking = await cluster.WipeAsync(lacks);
+        cluster.Inform(lacks);
+        await StaysAsync(cluster, leads);
+        Assert.Same(damaged, cluster.At(leads));
+        Assert.Null(damaged.View.Failure);
+        Assert.True(lacking.View.IsRecovering);
+        Assert.Contains(cluster[leads].Lines, line => line.Contains("cannot be sent", StringComparison.Ordinal));
+
+        Cut(false);
+        await NodeFixture.UntilAsync(() => !lacking.View.IsRecovering);
+        await NodeFixture.UntilAsync(() => cluster[leads].Hub.Leaders.Locate(cluster.Group) is { Isr.Length: 3 });
+        damaged.ReportDamage("by a test"); // Whoever reads there says so each time.
+        await FilledAgainAsync(cluster, leads, damaged);
+        await cluster.ProduceAllAsync(values, 1);
+        await cluster.AllShowAsync(values);
+
+        void Cut(bool isCut) => cluster.Link(lacks, whole).IsCut = cluster.Link(whole, lacks).IsCut = isCut;
+    }
+
+    [Fact]
+    public async Task A_damaged_replica_stays_while_the_metadata_say_that_another_one_is_not_in_sync()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Scrubbed);
+        List<string> values = await BeginAsync(cluster);
+        NodeId leads = cluster.NodeOf(await cluster.LeaderAsync());
+        NodeId[] others = [.. cluster.Ids.Where(id => id != leads)];
+        Partition damaged = cluster.At(others[0]);
+        cluster.Inform(others[0], new PartitionImage([.. cluster.Ids]) { Isr = [.. cluster.Ids.Where(id => id != others[1])] });
+        FlipBit(cluster, others[0]);
+        await StaysAsync(cluster, others[0]);
+        Assert.Same(damaged, cluster.At(others[0]));
+
+        cluster.Inform(others[0]);
         await FilledAgainAsync(cluster, others[0], damaged);
         await cluster.ProduceAllAsync(values, 1);
         await cluster.AllShowAsync(values);
