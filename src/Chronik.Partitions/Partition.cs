@@ -47,7 +47,8 @@ public sealed class Partition
     internal LeaderLease? Lease { get; }
 
     /// <summary>
-    /// Where the log of a follower ends, as it said last to the leader that is here; unknown when it has not, or no leader is.
+    /// Where the log of a follower ends, as it said last to the leader that is here; unknown when it has not, or no leader is, or when its
+    /// log is damaged: then nobody is sent there.
     /// </summary>
     public KafkaOffset EndOf(NodeId follower) => new(_ends.GetValueOrDefault(follower, KafkaOffset.Unknown.Value));
 

@@ -48,6 +48,7 @@ internal sealed partial class LeadershipsActor
             if (image.Find(partition.Group) is not { } known) continue;
             NodeId preferred = known.Replicas[0];
             if (preferred == _node.Self || !view.Replicas.Contains(preferred) || !view.Isr.Contains(preferred)) continue;
+            if (partition.EndOf(preferred) == KafkaOffset.Unknown) continue; // Damaged, or has said nothing yet.
             if (MayLead(preferred)) wanted.Add(partition.Group, preferred);
         }
 

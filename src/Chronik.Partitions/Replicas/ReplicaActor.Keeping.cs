@@ -15,6 +15,7 @@ internal sealed partial class ReplicaActor
     private readonly Queue<PendingDelete> _deletes = new(); // Who waits for a deletion to be committed.
     private bool _checkpointing;
     private bool _checkpointAgain;
+    private bool _isSuspect; // Some of the log is damaged.
 
     /// <summary>
     /// Asks storage to make everything applied so far durable without the WAL, and with it what the log holds beyond that
@@ -57,6 +58,12 @@ internal sealed partial class ReplicaActor
     /// </summary>
     private void Suspect(string reason)
     {
+        if (!_isSuspect)
+        {
+            _isSuspect = true;
+            if (_lastReply is { } reply && reply.Term == _core.Term && _core.Role == RaftRole.Follower) Send(reply);
+        }
+
         bool mustStay = _leads && !_core.IsHandingOver && HandOver(NodeId.None, []).Error != KafkaError.None;
         if (IsLed || mustStay)
         {

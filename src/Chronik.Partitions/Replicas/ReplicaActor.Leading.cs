@@ -141,10 +141,12 @@ internal sealed partial class ReplicaActor
         _lease.Extend(_tickTimes[(_ticks - ago) % TicksRemembered] + _node.Ticker.LeaseTimestamps);
     }
 
-    private void Acknowledged(NodeId follower)
+    private void Acknowledged(in RaftMessage reply)
     {
-        _lag.Confirmed(_core, follower);
-        if (_core.TryGetProgress(follower, out PeerProgress progress)) _partition.SetEnd(follower, progress.NextOffset);
+        _lag.Confirmed(_core, reply.From);
+        if (!_core.TryGetProgress(reply.From, out PeerProgress progress)) return;
+        bool hasEnd = reply.NextOffset != KafkaOffset.Unknown; // A group that sleeps takes no notice of it.
+        _partition.SetEnd(reply.From, hasEnd ? progress.NextOffset : KafkaOffset.Unknown);
     }
 
     private QuorumState DescribedQuorum()

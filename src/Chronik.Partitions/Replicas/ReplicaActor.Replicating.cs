@@ -18,6 +18,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
     private ulong _writesCompleted; // Touched by the WAL thread only.
     private ulong _lastWrite;
     private ulong _durableWrite;
+    private RaftMessage? _lastReply; // To a leader; said again when this replica has no end to offer any more. Duplicates do no harm.
     private ulong? _recoveredBy; // The write after which this member need not be told again that it may vote.
 
     /// <summary>
@@ -35,7 +36,7 @@ internal sealed partial class ReplicaActor : IWalCompletion
             Step(RaftInput.Receive(peer.Message));
             if (_ledTerm is not null && peer.Message.Kind == MessageKind.AppendReply)
             {
-                Acknowledged(peer.Message.From);
+                Acknowledged(peer.Message);
                 _partition.Pulse.Heard(_core, peer.Message.From);
                 AnswerCommitted();
             }
@@ -120,6 +121,14 @@ internal sealed partial class ReplicaActor : IWalCompletion
     private void Send(in RaftMessage message)
     {
         if (message.Kind == MessageKind.Append) _node.Meters.SentAppend();
+        if (message.Kind == MessageKind.AppendReply)
+        {
+            // Without an end nobody is sent here to read what may be damaged, and leadership is not given back.
+            _lastReply = message;
+            _node.Peers.Send(message.To, _spec.Group, _isSuspect ? message with { NextOffset = KafkaOffset.Unknown } : message);
+            return;
+        }
+
         if (message.LoadCount == 0)
         {
             _node.Peers.Send(message.To, _spec.Group, message);

@@ -82,7 +82,8 @@ internal sealed class ReplicaPulse
         foreach (FollowerPulse follower in _followers)
         {
             if (follower.Node != from || !core.TryGetProgress(from, out PeerProgress progress)) continue;
-            follower.Has(progress.Match >= core.LastIndex ? core.NextOffset : progress.NextOffset);
+            if (progress.Match >= core.LastIndex) follower.Has(core.NextOffset);
+            else if (progress.NextOffset != KafkaOffset.Unknown) follower.Has(progress.NextOffset); // A damaged one does not say.
         }
     }
 

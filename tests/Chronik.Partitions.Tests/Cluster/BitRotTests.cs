@@ -119,6 +119,18 @@ public sealed class BitRotTests
     }
 
     [Fact]
+    public async Task Nobody_is_sent_to_a_damaged_replica_though_nothing_is_written_any_more()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        List<string> values = await BeginAsync(cluster);
+        Partition leader = await cluster.LeaderAsync();
+        NodeId follower = cluster.Ids.First(id => id != cluster.NodeOf(leader));
+        await NodeFixture.UntilAsync(() => leader.EndOf(follower).Value == values.Count);
+        cluster.At(follower).ReportDamage("by a test");
+        await NodeFixture.UntilAsync(() => leader.EndOf(follower) == KafkaOffset.Unknown);
+    }
+
+    [Fact]
     public async Task The_only_replica_keeps_what_it_has_and_says_what_is_damaged()
     {
         await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(nodes: 1, options: Scrubbed);

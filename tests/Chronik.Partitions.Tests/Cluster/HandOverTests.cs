@@ -246,6 +246,22 @@ public sealed class HandOverTests
     }
 
     [Fact]
+    public async Task A_damaged_replica_that_has_to_stay_is_not_given_its_leadership_back()
+    {
+        ClusterOptions hasty = new() { Limits = new PartitionLimits { ReplicaLagMax = TimeSpan.FromMilliseconds(500) } };
+        await using World world = await World.StartAsync(Quick, options: hasty);
+        ReplicaCluster cluster = world.Cluster;
+        await cluster.ProduceAsync("a");
+        NodeId leads = cluster.NodeOf(await cluster.LeaderAsync());
+        world.Publish(1, _ => leads);
+        cluster.At(leads).ReportDamage("by a test");
+
+        // It is said once another one has led for a while.
+        await NodeFixture.UntilAsync(() => cluster[leads].Lines.Any(line => line.Contains("so it stays", StringComparison.Ordinal)));
+        Assert.False(world.Leads(leads, cluster.Group));
+    }
+
+    [Fact]
     public async Task Who_asks_for_other_leaders_is_told_why_not()
     {
         await using World world = await World.StartAsync();
