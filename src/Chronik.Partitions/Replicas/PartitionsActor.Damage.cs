@@ -57,18 +57,33 @@ internal sealed partial class PartitionsActor
     private void Spare(ReplicaSuspect suspect)
     {
         if (ReplicaOf(suspect.Group) is not { } replica || !_assigned.TryGetValue(suspect.Group, out ReplicaAssigned? assigned)) return;
-        if (!suspect.MustStay && !IsYetUnknown(suspect.Group) && !IsAlone(assigned, suspect.Voters)
-            && AreOthersInSync(suspect))
+        bool canGo = !suspect.MustStay && !IsYetUnknown(suspect.Group) && !IsAlone(assigned, suspect.Voters) && AreOthersInSync(suspect);
+        TimeSpan wait = DamageTurn.Wait(_node.NowMs, suspect.Voters, _node.Self, _node.Limits.ReplicaLagMax);
+        if (canGo && wait == TimeSpan.Zero)
         {
-            _suspected.Remove(suspect.Group);
             replica.Tell(new LogGivenUp(suspect.Reason));
+            return;
         }
-        else if (_suspected.Add(suspect.Group))
+
+        if (!canGo && _suspected.Add(suspect.Group))
         {
             string what = "its other replicas, if any, are not all in sync, so it stays, and serves what can be read";
             _logger.Error("{0} is damaged ({1}): {2}", assigned.Name, suspect.Reason, what);
         }
+
+        // In its turn, or in the next one, it is asked again: others may be back by then.
+        TimeSpan again = wait > TimeSpan.Zero ? wait : DamageTurn.Length(_node.Limits.ReplicaLagMax) / 8;
+        Timers.StartSingleTimer((nameof(Spare), suspect.Group), new LookAgain(suspect.Group, suspect.Reason), again);
     }
+
+    /// <summary>A replica is gone: what was said of it is not true of another one.</summary>
+    private void Trust(GroupId group)
+    {
+        _suspected.Remove(group);
+        Timers.Cancel((nameof(Spare), group));
+    }
+
+    private void LookAt(LookAgain again) => ReplicaOf(again.Group)?.Tell(new LogSuspect(again.Reason));
 
     /// <summary>
     /// Whether all others have everything, can vote and are there: as who leads says, and, of a group that they list, as the metadata have
@@ -131,4 +146,6 @@ internal sealed partial class PartitionsActor
     /// What the metadata say of a partition; null while they are not known. Who is in sync changes without a message to here.
     /// </summary>
     private PartitionImage? ImageOf(GroupId group) => _node.Metadata.Image.Find(group) ?? _images.GetValueOrDefault(group);
+
+    private sealed record LookAgain(GroupId Group, string Reason);
 }

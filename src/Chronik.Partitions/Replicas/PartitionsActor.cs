@@ -87,6 +87,7 @@ internal sealed partial class PartitionsActor : ReceivePersistentActor, IWithTim
         Command<Terminated>(Ended);
         Command<ReplicaDamaged>(Replace);
         Command<ReplicaSuspect>(Spare);
+        Command<LookAgain>(LookAt);
         Command<ReplicaRecovered>(recovered => Found(recovered.Group));
         Command<ReplicaDropped>(dropped => StartDropped(dropped));
         Command<SaveSnapshotSuccess>(saved => DeleteMessages(saved.Metadata.SequenceNr));
@@ -262,6 +263,7 @@ internal sealed partial class PartitionsActor : ReceivePersistentActor, IWithTim
         Dictionary<int, IActorRef> replicas = _replicas[group.Topic];
         replicas.Remove(group.Partition);
         if (replicas.Count == 0) _replicas.Remove(group.Topic);
+        Trust(group);
         bool isReplaced = _damaged.Remove(group) && !_leaving.Contains(group);
         if (_leaving.Remove(group) || isReplaced) Drop(group);
         else _directory.AddFailed(group);

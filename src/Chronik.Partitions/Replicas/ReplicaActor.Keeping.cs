@@ -89,7 +89,7 @@ internal sealed partial class ReplicaActor
     /// </summary>
     private bool IsLed => _core.Role == RaftRole.Follower && _core.Leader.IsSome && _core.Leader != _node.Self
         && _core.Leader == _lastLeader && _core.Term == _lastLeaderTerm
-        && _node.Time.GetElapsedTime(_lastLeaderSince) >= _node.Limits.ReplicaLagMax * 1.5;
+        && _node.Time.GetElapsedTime(_lastLeaderSince) >= _node.Limits.ReplicaLagMax * 2;
 
     /// <summary>Drops old segments and producers. The checkpoint makes the new start durable and frees the space.</summary>
     private void Retain()

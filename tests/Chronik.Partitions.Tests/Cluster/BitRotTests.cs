@@ -13,7 +13,7 @@ public sealed class BitRotTests
         {
             ScrubRate = 0,
             ScrubInterval = TimeSpan.FromMilliseconds(100),
-            ReplicaLagMax = TimeSpan.FromMilliseconds(500),
+            ReplicaLagMax = TimeSpan.FromMilliseconds(250),
         },
     };
 
@@ -131,6 +131,24 @@ public sealed class BitRotTests
     }
 
     [Fact]
+    public async Task Two_damaged_replicas_are_filled_one_after_the_other()
+    {
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Scrubbed);
+        List<string> values = await BeginAsync(cluster);
+        NodeId leads = cluster.NodeOf(await cluster.LeaderAsync());
+        NodeId[] others = [.. cluster.Ids.Where(id => id != leads)];
+        Partition[] damaged = [.. others.Select(cluster.At)];
+        foreach (NodeId id in others) FlipBit(cluster, id);
+        await NodeFixture.UntilAsync(() =>
+        {
+            Assert.Contains(others, id => cluster.TryAt(id) is { View: { Failure: null, IsRecovering: false } });
+            return others.Zip(damaged).All(pair => IsFilledAgain(cluster, pair.First, pair.Second));
+        });
+        await cluster.ProduceAllAsync(values, 1);
+        await cluster.AllShowAsync(values);
+    }
+
+    [Fact]
     public async Task The_only_replica_keeps_what_it_has_and_says_what_is_damaged()
     {
         await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(nodes: 1, options: Scrubbed);
@@ -157,8 +175,11 @@ public sealed class BitRotTests
     private static void FlipBit(ReplicaCluster cluster, NodeId node) =>
         cluster[node].Disk.FlipBit($"/data/logs/{cluster.Group}/{0:D20}.log", 120, 3);
 
-    private static Task FilledAgainAsync(ReplicaCluster cluster, NodeId node, Partition damaged) => NodeFixture.UntilAsync(
-        () => cluster.TryAt(node) is { View: { Failure: null, IsRecovering: false } } anew && anew != damaged);
+    private static Task FilledAgainAsync(ReplicaCluster cluster, NodeId node, Partition damaged) =>
+        NodeFixture.UntilAsync(() => IsFilledAgain(cluster, node, damaged));
+
+    private static bool IsFilledAgain(ReplicaCluster cluster, NodeId node, Partition damaged) =>
+        cluster.TryAt(node) is { View: { Failure: null, IsRecovering: false } } anew && anew != damaged;
 
     private static Task StaysAsync(ReplicaCluster cluster, NodeId node) => NodeFixture.UntilAsync(
         () => cluster[node].Lines.Any(line => line.Contains("so it stays", StringComparison.Ordinal)));
