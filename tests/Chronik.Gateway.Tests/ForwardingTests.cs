@@ -123,8 +123,10 @@ public sealed class ForwardingTests
 
         // Those that find no room are told at once to ask the leader themselves, as many as it takes.
         int refused = 0;
+        long began = Environment.TickCount64;
         while (pair.Far.Node.Appends + refused < clients.Count)
         {
+            Assert.True(Environment.TickCount64 - began < 30_000, $"{pair.Far.Node.Appends} arrived, {refused} were refused");
             foreach (int i in left.ToArray())
             {
                 if (clients[i].Socket.Available == 0) continue;
