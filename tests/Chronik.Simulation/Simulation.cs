@@ -231,12 +231,7 @@ internal sealed partial class Simulation
     public ulong NextRead() => ++_lastRead;
 
     /// <summary>A buffer that lives as long as the run: nobody has to count who still looks at it.</summary>
-    public BufferSlice Rent(ReadOnlySpan<byte> bytes)
-    {
-        PooledBuffer buffer = Buffers.Rent(bytes.Length);
-        bytes.CopyTo(buffer.Span);
-        return Keep(buffer.Slice(0, bytes.Length));
-    }
+    public BufferSlice Rent(ReadOnlySpan<byte> bytes) => Keep(Buffers.Copy(bytes));
 
     /// <summary>Keeps a reference until the run ends.</summary>
     public BufferSlice Keep(BufferSlice slice)
