@@ -137,10 +137,7 @@ public sealed class FoundersTests : IAsyncDisposable
         NodeFacts third = Stranger(3);
         NodeFacts fourth = Stranger(4);
         MetadataVoter[] founders = [Voter(first), Voter(second), Voter(third)];
-        Assert.IsType<Accepted>(await ProposeAsync(second, new Propose(first, "former", founders) { Round = 1 }));
-        Lose(second, first);
-        Propose later = new(third, "latter", [Voter(second), Voter(third), Voter(fourth)]) { Round = 2 };
-        Assert.IsType<Accepted>(await ProposeAsync(second, later));
+        await AgreesToBothAsync(second, first, founders, third, [Voter(second), Voter(third), Voter(fourth)]);
 
         NodeFacts formed = first with { ClusterId = "former", MetadataVoters = founders };
         second.Forming.Tell(new Formed("former", founders));
@@ -159,10 +156,7 @@ public sealed class FoundersTests : IAsyncDisposable
         FormingNode third = _world.Start(3);
         (NodeFacts first, NodeFacts second, NodeFacts fourth) = (Stranger(1), Stranger(2), Stranger(4));
         MetadataVoter[] founders = [Voter(first), Voter(second), Voter(third)];
-        Assert.IsType<Accepted>(await ProposeAsync(third, new Propose(first, "former", founders) { Round = 1 }));
-        Lose(third, first);
-        Propose later = new(second, "latter", [Voter(second), Voter(third), Voter(fourth)]) { Round = 2 };
-        Assert.IsType<Accepted>(await ProposeAsync(third, later));
+        await AgreesToBothAsync(third, first, founders, second, [Voter(second), Voter(third), Voter(fourth)]);
         Lose(third, second); // For good: nobody ever says that the latter is off.
 
         // The first had written it. With two voters of the latter outside it may still lead.
@@ -180,10 +174,7 @@ public sealed class FoundersTests : IAsyncDisposable
         FormingNode fourth = _world.Start(4);
         (NodeFacts first, NodeFacts second, NodeFacts third) = (Stranger(1), Stranger(2), Stranger(3));
         MetadataVoter[] founders = [Voter(first), Voter(second), Voter(third)];
-        Assert.IsType<Accepted>(await ProposeAsync(fourth, new Propose(first, "former", founders) { Round = 1 }));
-        Lose(fourth, first);
-        Propose later = new(second, "latter", [Voter(second), Voter(third), Voter(fourth)]) { Round = 2 };
-        Assert.IsType<Accepted>(await ProposeAsync(fourth, later));
+        await AgreesToBothAsync(fourth, first, founders, second, [Voter(second), Voter(third), Voter(fourth)]);
         Lose(fourth, second);
         fourth.Forming.Tell(new Hello(first with { ClusterId = "former", MetadataVoters = founders }));
         await FormingWorld.FormedAsync(fourth);
@@ -349,6 +340,15 @@ public sealed class FoundersTests : IAsyncDisposable
 
     private static Task<IRpcMessage> ProposeAsync(FormingNode node, Propose proposal) =>
         node.Forming.Ask<IRpcMessage>(proposal, NodeFixture.Patience);
+
+    /// <summary>A node agrees to a founding, loses sight of who proposed it, and agrees to a later one.</summary>
+    private static async Task AgreesToBothAsync(
+        FormingNode node, NodeFacts former, MetadataVoter[] formerVoters, NodeFacts latter, MetadataVoter[] latterVoters)
+    {
+        Assert.IsType<Accepted>(await ProposeAsync(node, new Propose(former, "former", formerVoters) { Round = 1 }));
+        Lose(node, former);
+        Assert.IsType<Accepted>(await ProposeAsync(node, new Propose(latter, "latter", latterVoters) { Round = 2 }));
+    }
 
     /// <summary>A node is told that nothing is heard of another one any more.</summary>
     private static void Lose(FormingNode node, NodeFacts lost) => node.Forming.Tell(new MemberUnreachable(Address.Parse(lost.Address)));
