@@ -85,6 +85,22 @@ public sealed class ConnectionTests
     }
 
     [Fact]
+    public async Task A_client_that_closed_its_side_before_its_connection_had_an_actor_is_answered()
+    {
+        var slowly = new SlowActors();
+        await using GatewayHost host = await GatewayHost.StartAsync(slowly: slowly);
+        host.Node.CreateTopic("t");
+        using KafkaClient client = await host.ConnectAsync();
+        await client.SendAsync(KafkaClient.Produce("t", KafkaClient.Batch("x")), 9);
+        client.Socket.Shutdown(SocketShutdown.Send);
+        await slowly.ClientClosed.WaitAsync(TimeSpan.FromSeconds(30));
+        slowly.Go();
+        Assert.Equal(0, (await client.ReceiveAsync<ProduceResponse>()).Responses[0].PartitionResponses[0].BaseOffset);
+        await client.AssertClosedAsync();
+        await host.UntilMemoryIsFree();
+    }
+
+    [Fact]
     public async Task A_client_that_goes_away_during_a_long_poll_leaves_nothing_behind()
     {
         await using GatewayHost host = await GatewayHost.StartAsync();

@@ -54,7 +54,7 @@ internal sealed class GatewayHost : IAsyncDisposable
 
     public static async Task<GatewayHost> StartAsync(
         GatewayLimits? limits = null, bool onDisk = false, Action<IServiceCollection>? configure = null, bool withoutSocket = false,
-        GatewaySettings? settings = null)
+        GatewaySettings? settings = null, SlowActors? slowly = null)
     {
         string? folder = onDisk ? Directory.CreateTempSubdirectory("chronik-gateway-").FullName : null;
         IDisk disk = onDisk ? new FileDisk() : new MemoryDisk();
@@ -71,11 +71,13 @@ internal sealed class GatewayHost : IAsyncDisposable
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseChronikKafkaTransport();
         configure?.Invoke(builder.Services);
+        if (slowly is not null) connections = system.ActorOf(Props.Create(() => new SlowActors.Relay(slowly, connections)));
         builder.Services.AddSingleton(new KafkaConnectionHandler(services, connections));
         builder.WebHost.ConfigureKestrel(options =>
         {
             var any = new IPEndPoint(IPAddress.Loopback, 0);
-            if (!withoutSocket) options.UseChronikKafka(any);
+            if (slowly is not null) options.Listen(any, listener => slowly.Watch(listener).UseConnectionHandler<KafkaConnectionHandler>());
+            else if (!withoutSocket) options.UseChronikKafka(any);
             else options.Listen(any, listener => HideSockets(listener).UseConnectionHandler<KafkaConnectionHandler>());
         });
         WebApplication application = builder.Build();
@@ -117,6 +119,33 @@ internal sealed class GatewayHost : IAsyncDisposable
         Node.Dispose();
         _metrics.Dispose();
         if (_folder is not null) Directory.Delete(_folder, recursive: true);
+    }
+}
+
+/// <summary>Connections whose actors are made when a test says so.</summary>
+internal sealed class SlowActors
+{
+    private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _mayGo = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Completes when the end of what a client sends has been read from its socket.</summary>
+    public Task ClientClosed => _closed.Task;
+
+    public void Go() => _mayGo.TrySetResult();
+
+    public IConnectionBuilder Watch(IConnectionBuilder listener) => listener.Use(next => connection =>
+    {
+        connection.ConnectionClosed.Register(() => _closed.TrySetResult());
+        return next(connection);
+    });
+
+    internal sealed class Relay : ReceiveActor
+    {
+        public Relay(SlowActors slowly, IActorRef connections) => ReceiveAnyAsync(async message =>
+        {
+            await slowly._mayGo.Task;
+            connections.Tell(message);
+        });
     }
 }
 

@@ -136,23 +136,23 @@ internal sealed class KafkaConnection
     /// <summary>Reads until the client is done or the connection is aborted; returns when the actor has ended too.</summary>
     public async Task RunAsync()
     {
+        // When the server stops it asks for an end first: what was read is answered, nothing more is read.
+        var lifetime = _context.Features.Get<IConnectionLifetimeNotificationFeature>();
+        CancellationToken stopping = lifetime?.ConnectionClosedRequested ?? default;
         IActorRef actor;
         try
         {
-            actor = await _actor.Task.WaitAsync(_context.ConnectionClosed).ConfigureAwait(false);
+            // Not until the connection is closed, which it is already when the client has closed its side: what it sent before wants answers.
+            actor = await _actor.Task.WaitAsync(stopping).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
-            // The client was gone before the actor was there. If the actor still comes, it is told so and ends.
+            // If the actor still comes, it is told that nobody is there and ends.
             _ = TellLateActorAsync();
             return;
         }
 
         bool orderly = false;
-
-        // When the server stops it asks for an end first: what was read is answered, nothing more is read.
-        var lifetime = _context.Features.Get<IConnectionLifetimeNotificationFeature>();
-        CancellationToken stopping = lifetime?.ConnectionClosedRequested ?? default;
         using CancellationTokenRegistration asked = stopping.Register(_context.Transport.Input.CancelPendingRead);
         try
         {
