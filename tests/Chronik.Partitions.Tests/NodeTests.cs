@@ -133,6 +133,7 @@ public sealed class NodeTests
         partition.Waiters.Add(stopped, new KafkaOffset(long.MaxValue));
         await node.Node.SubmitAsync(new DeleteTopics([TopicReference.ByName("t")]), NodeFixture.Patience);
         await stopped.Task.WaitAsync(NodeFixture.Patience);
+        await NodeFixture.UntilAsync(() => !partition.Published.IsLeader); // It may have been woken by who began to lead only then.
         AppendResult result = await node.AppendAsync(partition, "late");
         Assert.Contains(result.Error, new[] { KafkaError.NotLeaderOrFollower, KafkaError.UnknownTopicOrPartition });
     }

@@ -16,14 +16,19 @@ internal sealed partial class ReplicaActor
     private int MinInSync => Math.Min(_config.MinInsyncReplicas, _core.Membership.Voters.Length);
 
     /// <summary>
-    /// This member leads from now on, with those in sync of whom the last leader said so, and itself: whoever else follows closely shows it
-    /// soon enough, and whoever does not has the time that is allowed.
+    /// Who leads begins with those in sync of whom the last leader said so, and itself: whoever else follows closely shows it soon enough,
+    /// and whoever does not has the time that is allowed.
     /// </summary>
-    private void BeginInSync()
+    private ImmutableArray<NodeId> InSyncAtFirst()
     {
         ImmutableArray<NodeId> voters = _core.Membership.Voters;
         ImmutableArray<NodeId> recorded = _node.Metadata.Image.Find(_spec.Group)?.Isr ?? voters;
-        _inSync = [.. voters.Where(node => node == _node.Self || recorded.Contains(node))];
+        return [.. voters.Where(node => node == _node.Self || recorded.Contains(node))];
+    }
+
+    /// <summary>This member leads from now on: the others are told, and isr watches who is in sync.</summary>
+    private void BeginInSync()
+    {
         _node.Peers.Announce(_spec.Group, _core.Term.ToLeaderEpoch(), _inSync);
         StartIsr();
     }
@@ -66,8 +71,8 @@ internal sealed partial class ReplicaActor
     {
         if (!Sender.Equals(_isr)) return; // Of an earlier term.
         _inSync = found.Replicas;
-        _node.Peers.Announce(_spec.Group, _core.Term.ToLeaderEpoch(), _inSync);
         _partition.Publish(View());
+        _node.Peers.Announce(_spec.Group, _core.Term.ToLeaderEpoch(), _inSync);
         AnswerCommitted();
     }
 

@@ -63,9 +63,9 @@ internal sealed partial class ReplicaActor
     /// <summary>Looks, after every step, at what others are shown of leadership.</summary>
     private void NoticeLeadership()
     {
-        bool begins = _core.Role == RaftRole.Leader && _ledTerm is null;
-        if (begins || (_effects.MembershipChanged && _ledTerm is not null)) _partition.Pulse.Lead(_core, _node.Self);
-        if (begins)
+        bool isElected = _core.Role == RaftRole.Leader && _ledTerm is null;
+        if (isElected || (_effects.MembershipChanged && _ledTerm is not null)) _partition.Pulse.Lead(_core, _node.Self);
+        if (isElected)
         {
             _ledTerm = _core.Term;
             AwaitLeader();
@@ -80,19 +80,20 @@ internal sealed partial class ReplicaActor
         }
 
         bool leads = _core.HasCommittedInTerm;
+        bool begins = leads && !_leads;
         bool changed = _effects.RoleChanged || _effects.MembershipChanged || leads != _leads;
         if (leads)
         {
             RenewLease();
-            if (!_leads) BeginInSync();
+            if (begins) _inSync = InSyncAtFirst();
             else if (_effects.MembershipChanged) ShowFollowers();
         }
 
         if (!changed) return;
-        bool began = leads && !_leads;
         _leads = leads;
         _partition.Publish(View());
-        if (!began) return;
+        if (!begins) return;
+        BeginInSync(); // Not before it is shown here: who hears of the leader may come at once.
         Context.System.EventStream.Publish(new LeadershipChanged(_partition, true, _core.Term.ToLeaderEpoch()));
         BeginDriving();
     }
