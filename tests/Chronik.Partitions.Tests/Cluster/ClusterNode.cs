@@ -22,6 +22,7 @@ internal sealed class ClusterNode : IAsyncDisposable
 
     private readonly ActorSystem _system;
     private readonly IActorRef _partitions;
+    private readonly IActorRef _releaser;
     private readonly Ticker _ticker;
     private readonly PartitionMeters _meters;
     private readonly PartitionDirectory _directory = new();
@@ -49,7 +50,8 @@ internal sealed class ClusterNode : IAsyncDisposable
         };
         _partitions = _system.ActorOf(Props.Create(() => new PartitionsActor(Context, _directory)));
         Storage.CheckpointWanted += group => _partitions.Tell(new CheckpointNeeded(group), ActorRefs.NoSender);
-        _system.EventStream.Subscribe(_system.ActorOf(Props.Create(() => new Releaser())), typeof(SuppressedDeadLetter));
+        _releaser = _system.ActorOf(Props.Create(() => new Releaser()));
+        _system.EventStream.Subscribe(_releaser, typeof(SuppressedDeadLetter));
         IActorRef reader = _system.ActorOf(Props.Create(() => new LineReader(Lines)));
         _system.EventStream.Subscribe(reader, typeof(Warning));
         _system.EventStream.Subscribe(reader, typeof(Error));
@@ -114,6 +116,10 @@ internal sealed class ClusterNode : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         Hub.Dispose();
+        // Whatever lies in the mailboxes of replicas and their children is given back by the releaser: it ends behind all of them.
+        _system.Stop(_partitions);
+        await _partitions.WatchAsync().WaitAsync(NodeFixture.Patience);
+        await _releaser.GracefulStop(NodeFixture.Patience);
         await _system.Terminate().WaitAsync(NodeFixture.Patience);
         _ticker.Dispose();
         _meters.Dispose();

@@ -1,6 +1,8 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
 using Chronik.Protocol.RecordBatches;
 using Chronik.Storage.Testing;
@@ -15,6 +17,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
 
     private readonly ClusterOptions _options;
     private readonly Dictionary<NodeId, ClusterNode> _nodes = [];
+    private readonly ConcurrentDictionary<NodeId, PeerHub> _hubs = new(); // Those of the nodes that live: links look here.
     private readonly Dictionary<NodeId, MemoryDisk> _disks = [];
     private readonly Dictionary<NodeId, Guid> _directories = [];
     private readonly Dictionary<(NodeId From, NodeId To), TestLink> _links = [];
@@ -35,7 +38,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
         _assignedTo = [.. _directories.Values];
         foreach (NodeId from in _ids)
             foreach (NodeId to in _ids)
-                _links[(from, to)] = new TestLink(() => _nodes.GetValueOrDefault(to)?.Hub);
+                _links[(from, to)] = new TestLink(() => _hubs.GetValueOrDefault(to));
     }
 
     public GroupId Group { get; }
@@ -67,6 +70,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
     {
         _disks[id] = _nodes[id].Disk.Crash();
         _nodes.Remove(id, out ClusterNode? node);
+        _hubs.TryRemove(id, out _);
         foreach (ClusterNode other in _nodes.Values) other.Hub.Disconnect(id);
         await node!.DisposeAsync();
     }
@@ -211,6 +215,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
     /// <summary>Stops everything; every buffer that was lent must have come back.</summary>
     public async ValueTask DisposeAsync()
     {
+        foreach (TestLink link in _links.Values) await link.CloseAsync();
         foreach (ClusterNode node in _nodes.Values) await node.DisposeAsync();
         foreach (ClusterNode node in _nodes.Values) await NodeFixture.UntilAsync(() => node.Buffers.LentBytes == 0);
     }
@@ -230,6 +235,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
         }
 
         _nodes[id] = node;
+        _hubs[id] = node.Hub;
     }
 
     /// <summary>Another partition of the same topic on every node.</summary>

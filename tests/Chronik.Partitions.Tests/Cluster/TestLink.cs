@@ -9,6 +9,7 @@ internal sealed class TestLink(Func<PeerHub?> receiver) : ICanTell
     private readonly Lock _lock = new();
     private readonly Queue<PeerFrame> _held = new();
     private bool _holds;
+    private bool _isClosed;
 
     /// <summary>Whether what is sent is lost.</summary>
     public volatile bool IsCut;
@@ -25,6 +26,7 @@ internal sealed class TestLink(Func<PeerHub?> receiver) : ICanTell
         Damage?.Invoke(frame.Bytes);
         lock (_lock)
         {
+            if (_isClosed) return;
             Frames++;
             _held.Enqueue(frame);
             if (!_holds) Deliver();
@@ -44,6 +46,17 @@ internal sealed class TestLink(Func<PeerHub?> receiver) : ICanTell
         {
             _holds = false;
             Deliver();
+        }
+    }
+
+    /// <summary>From now on nothing comes through, and what was on its way has been taken once this completes.</summary>
+    public Task CloseAsync()
+    {
+        lock (_lock)
+        {
+            _isClosed = true;
+            _held.Clear();
+            return _tail;
         }
     }
 
