@@ -28,6 +28,8 @@ internal sealed class PeerHub : IDisposable
     private readonly TimeProvider _time;
     private readonly BufferPool _buffers;
     private readonly ITimer _timer;
+    private readonly Lock _timerLock = new();
+    private bool _timerRuns; // While there are peers: a node by itself is not woken ten times a second for nothing.
     private long _timerRanAt;
     private ulong _cluster;
 
@@ -45,8 +47,7 @@ internal sealed class PeerHub : IDisposable
         _time = time;
         _buffers = buffers;
         Meters = new PeerMeters(() => _links.Values.Count(link => link.IsAlive));
-        _timerRanAt = Now;
-        _timer = time.CreateTimer(static hub => ((PeerHub)hub!).OnTimer(), this, options.PingInterval, options.PingInterval);
+        _timer = time.CreateTimer(static hub => ((PeerHub)hub!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>
@@ -103,13 +104,16 @@ internal sealed class PeerHub : IDisposable
         Disconnect(node);
         PeerLink link = new(this, node, directory, control, bulk) { NewestLevel = newestLevel };
         _links[node] = link;
+        RunTimer();
         link.Ping();
     }
 
     /// <summary>A node is gone, or its association is: its groups hear of it at once.</summary>
     public void Disconnect(NodeId node)
     {
-        if (_links.TryRemove(node, out PeerLink? link) && link.Lose()) Lost(link);
+        if (!_links.TryRemove(node, out PeerLink? link)) return;
+        RunTimer();
+        if (link.Lose()) Lost(link);
     }
 
     /// <summary>
@@ -190,6 +194,7 @@ internal sealed class PeerHub : IDisposable
     {
         Leaders.Remove(group, Self);
         if (!Announcements.Set(group, null)) return;
+        if (_links.IsEmpty) Announcements.Heard(long.MaxValue);
         foreach (PeerLink link in _links.Values) link.Announce();
     }
 
@@ -273,11 +278,26 @@ internal sealed class PeerHub : IDisposable
         link.HeardThrough(changes.Through);
     }
 
+    private void RunTimer()
+    {
+        lock (_timerLock)
+        {
+            bool run = !_links.IsEmpty;
+            if (run == _timerRuns) return;
+            _timerRuns = run;
+            Volatile.Write(ref _timerRanAt, Now);
+            TimeSpan interval = run ? Options.PingInterval : Timeout.InfiniteTimeSpan;
+            _timer.Change(interval, interval);
+        }
+
+        if (_links.IsEmpty) Announcements.Heard(long.MaxValue);
+    }
+
     private void OnTimer()
     {
         // When this node stood still, so did its mailboxes: what peers said meanwhile is about to be read.
-        bool stoodStill = Since(_timerRanAt) > Options.Silence / 2;
-        _timerRanAt = Now;
+        bool stoodStill = Since(Volatile.Read(ref _timerRanAt)) > Options.Silence / 2;
+        Volatile.Write(ref _timerRanAt, Now);
         long heardByAll = long.MaxValue;
         foreach (PeerLink link in _links.Values)
         {

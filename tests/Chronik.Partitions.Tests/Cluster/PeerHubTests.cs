@@ -76,6 +76,29 @@ public sealed class PeerHubTests : TestKit
     }
 
     [Fact]
+    public void A_node_without_peers_is_not_woken_and_one_that_has_them_again_is()
+    {
+        WatchedTime time = new();
+        using PeerHub hub = new(One, Guid.NewGuid(), time, _buffers, new PeerOptions());
+        Assert.Equal(Timeout.InfiniteTimeSpan, time.Period);
+        for (int round = 0; round < 2; round++)
+        {
+            hub.Connect(Two, _two.Directory, _toTwo, _toTwo);
+            Assert.Equal(hub.Options.PingInterval, time.Period);
+            hub.Disconnect(Two);
+            Assert.Equal(Timeout.InfiniteTimeSpan, time.Period);
+        }
+    }
+
+    [Fact]
+    public void What_a_node_without_peers_led_once_is_not_kept_for_peers_to_come()
+    {
+        _one.Announce(Group, new LeaderEpoch(1), [One]);
+        _one.Renounce(Group);
+        Assert.Empty(_one.Announcements.After(0, 10));
+    }
+
+    [Fact]
     public async Task Damaged_frames_are_dropped_whatever_is_wrong_with_them()
     {
         await ConnectAsync();
@@ -308,5 +331,30 @@ public sealed class PeerHubTests : TestKit
         _one.Connect(Two, _two.Directory, _toTwo, _toTwo);
         _two.Connect(One, _one.Directory, _toOne, _toOne);
         await NodeFixture.UntilAsync(() => _one.IsAlive(Two) && _two.IsAlive(One));
+    }
+
+    /// <summary>Tells how often the one timer that was made of it fires.</summary>
+    private sealed class WatchedTime : TimeProvider
+    {
+        public TimeSpan Period { get; private set; }
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            Period = period;
+            return new Watched(this, System.CreateTimer(callback, state, dueTime, period));
+        }
+
+        private sealed class Watched(WatchedTime time, ITimer timer) : ITimer
+        {
+            public bool Change(TimeSpan dueTime, TimeSpan period)
+            {
+                time.Period = period;
+                return timer.Change(dueTime, period);
+            }
+
+            public void Dispose() => timer.Dispose();
+
+            public ValueTask DisposeAsync() => timer.DisposeAsync();
+        }
     }
 }
