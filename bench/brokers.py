@@ -14,13 +14,13 @@ CHRONIK = os.path.join(ROOT, "src/Chronik.Server/bin/Release/net10.0/chronik")
 OURS, CACHE, FSYNC = "chronik", "kafka", "kafka-fsync"
 
 
-def answers(port, topic=None, brokers=1, in_sync=0):
+def answers(address, topic=None, brokers=1, in_sync=0):
     """Whether a Metadata request is answered with so many brokers, and every partition of the topic has a leader and so many in sync."""
     name = b"" if topic is None else topic.encode()
     topics = struct.pack(">i", 0) if topic is None else struct.pack(">ih", 1, len(name)) + name
     body = struct.pack(">hhih", 3, 4, 1, 5) + b"bench" + topics + b"\0"
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=5) as s:
+        with socket.create_connection(address, timeout=5) as s:
             s.sendall(struct.pack(">i", len(body)) + body)
             frame = s.makefile("rb")
             rest = frame.read(struct.unpack(">i", frame.read(4))[0])[8:]
@@ -61,10 +61,10 @@ def answers(port, topic=None, brokers=1, in_sync=0):
     return True
 
 
-def load(name, port, pids, arguments):
+def load(name, address, pids, arguments):
     """Runs the load generator and returns what it reports; nothing when it failed."""
     measured = ["--pid", ",".join(map(str, pids))] if pids else []
-    command = [LOAD, arguments[0], "-b", f"127.0.0.1:{port}", *measured, *map(str, arguments[1:])]
+    command = [LOAD, arguments[0], "-b", "{}:{}".format(*address), *measured, *map(str, arguments[1:])]
     run = subprocess.run(command, capture_output=True, text=True)
     if not run.stdout:
         print(f"  {name}: {' '.join(map(str, arguments))}: {run.stderr.strip()}", file=sys.stderr)
@@ -78,8 +78,8 @@ def load(name, port, pids, arguments):
 class Broker:
     """One broker: its command, its folder, its process."""
 
-    def __init__(self, name, folder, port, command):
-        self.name, self.folder, self.port, self.command = name, folder, port, command
+    def __init__(self, name, folder, port, command, host="127.0.0.1"):
+        self.name, self.folder, self.address, self.command = name, folder, (host, port), command
         self.process = None
 
     def start(self, topic=None):
@@ -94,7 +94,7 @@ class Broker:
 
     def ready(self, topic=None, brokers=1):
         began = self.began
-        while not answers(self.port, topic, brokers):
+        while not answers(self.address, topic, brokers):
             if self.process.poll() is not None or time.monotonic() - began > 120:
                 with open(os.path.join(self.folder, "output.txt"), errors="replace") as output:
                     sys.exit(f"{self.name} did not start:\n" + "".join(output.readlines()[-20:]))
@@ -102,9 +102,9 @@ class Broker:
         return time.monotonic() - began
 
     def wait(self, condition, seconds):
-        """Waits until a condition, which is told the port, is met."""
+        """Waits until a condition, which is told the address, is met."""
         end = time.monotonic() + seconds
-        while not condition(self.port):
+        while not condition(self.address):
             if time.monotonic() > end:
                 sys.exit(f"{self.name}: what was waited for did not come within {seconds} s")
             time.sleep(0.02)
@@ -120,7 +120,7 @@ class Broker:
             self.process = None
 
     def load(self, *arguments):
-        return load(self.name, self.port, [self.process.pid], arguments)
+        return load(self.name, self.address, [self.process.pid], arguments)
 
     def cpu(self):
         fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()

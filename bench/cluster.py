@@ -28,7 +28,7 @@ class Cluster:
         return time.monotonic() - began
 
     def load(self, *arguments):
-        return load(self.name, self.nodes[0].port, [node.process.pid for node in self.nodes], arguments)
+        return load(self.name, self.nodes[0].address, [node.process.pid for node in self.nodes], arguments)
 
     def gap(self, *arguments):
         """As load, and the leader of partition 0 is killed on the way; starts it again."""
@@ -44,7 +44,7 @@ class Cluster:
         """As load, and each node is stopped with SIGTERM and started again on the way, one after the other, with a pause in between."""
         result = {}
         # The processes change, so their CPU is not measured.
-        worker = threading.Thread(target=lambda: result.update(load(self.name, self.nodes[0].port, [], ("gap", *arguments))))
+        worker = threading.Thread(target=lambda: result.update(load(self.name, self.nodes[0].address, [], ("gap", *arguments))))
         worker.start()
         time.sleep(pause)
         for node in self.nodes:
@@ -67,9 +67,9 @@ class Cluster:
         self.load("produce", "--topic", topic, "--replicas", NODES, "--seconds", options.warm)
         normal = self.load(*foreground).get("p99_ms")
         self.nodes[-1].stop(signal.SIGKILL)
-        self.nodes[0].wait(lambda port: answers(port, topic), 60)
+        self.nodes[0].wait(lambda address: answers(address, topic), 60)
         self.load_alive("produce", "--topic", topic, "--seconds", 3600, "--requests", int(gigabytes * 1e9 / (6 * 16 * 1033)))
-        self.nodes[0].wait(lambda port: not answers(port, topic, in_sync=NODES), 60)
+        self.nodes[0].wait(lambda address: not answers(address, topic, in_sync=NODES), 60)
         done, noticed = threading.Event(), []
 
         def produce():
@@ -81,7 +81,7 @@ class Cluster:
         try:
             started = self.nodes[-1].start()
             began = time.monotonic()
-            self.nodes[0].wait(lambda port: answers(port, topic, in_sync=NODES), 1800)
+            self.nodes[0].wait(lambda address: answers(address, topic, in_sync=NODES), 1800)
             seconds = time.monotonic() - began
         finally:
             done.set()
@@ -89,9 +89,20 @@ class Cluster:
         during = [p99 for p99 in noticed if p99 is not None]
         return started + seconds, gigabytes * 1000 / seconds, normal, max(during) if during else None
 
+    def add_catch_up(self, options, table, label, bound, speed, cache):
+        """Measures it, and compares its speed with that of what bounds it, in MB/s."""
+        seconds, mb_s, normal, during = self.catch_up(options, options.catchup_gb)
+        table.add(f"{label}: process start to in sync", "s", self.name, seconds, cache=("<=", 1) if cache else None)
+        table.add(f"{label}: catching up", "MB/s", self.name, mb_s, cache=(">=", 1) if cache else None)
+        table.add(f"{label}: catching up, part of {bound}", "x", self.name, mb_s / speed, absolute=(">=", 0.8))
+        table.add(f"{label}: ack p99 of others at 10 MB/s, before", "ms", self.name, normal)
+        table.add(f"{label}: ack p99 of others at 10 MB/s, meanwhile", "ms", self.name, during)
+        if normal and during:
+            table.add(f"{label}: ack p99 of others, meanwhile to before", "x", self.name, during / normal, absolute=("<=", 2))
+
     def load_alive(self, *arguments):
         """As load, whichever nodes live."""
-        return load(self.name, self.nodes[0].port, [node.process.pid for node in self.nodes[:-1]], arguments)
+        return load(self.name, self.nodes[0].address, [node.process.pid for node in self.nodes[:-1]], arguments)
 
 
 def chronik_nodes(options, folder, port):
@@ -198,15 +209,7 @@ def measure(options, rows, home, work, brokers, table):
         progress(f"cluster: the disk writes {speed:.0f} MB/s")
         for cluster in clusters:
             progress(f"cluster: {cluster.name}: {options.catchup_gb:g} GB are written while a node is down")
-            seconds, mb_s, normal, during = cluster.catch_up(options, options.catchup_gb)
-            label = f"{options.catchup_gb:g} GB behind"
-            table.add(f"{label}: process start to in sync", "s", cluster.name, seconds, cache=("<=", 1))
-            table.add(f"{label}: catching up", "MB/s", cluster.name, mb_s, cache=(">=", 1))
-            table.add(f"{label}: catching up, part of the disk's speed", "x", cluster.name, mb_s / speed, absolute=(">=", 0.8))
-            table.add(f"{label}: ack p99 of others at 10 MB/s, before", "ms", cluster.name, normal)
-            table.add(f"{label}: ack p99 of others at 10 MB/s, meanwhile", "ms", cluster.name, during)
-            if normal and during:
-                table.add(f"{label}: ack p99 of others, meanwhile to before", "x", cluster.name, during / normal, absolute=("<=", 2))
+            cluster.add_catch_up(options, table, f"{options.catchup_gb:g} GB behind", "the disk's speed", speed, cache=True)
 
     if "cluster-idle" in rows:
         progress("cluster: 1,000 partitions")

@@ -1,6 +1,7 @@
-"""The row `followers` of `run`: how much more three nodes give to readers than the leader alone, when every node's link is equally narrow.
+"""The rows of `run` about three nodes whose links are equally narrow: how much more they give to readers than the leader alone
+(`followers`), and how much of the link a node uses that was away (`link-catchup`).
 
-Each node has a network namespace of its own, whose way out is limited with tc (tbf); the readers are outside of them. Needs root.
+Each node has a network namespace of its own, whose ways out and in are limited with tc (tbf); the clients are outside. Needs root.
 """
 import os
 import random
@@ -15,8 +16,9 @@ import time
 import urllib.request
 
 from brokers import LOAD, OURS, Broker
+from cluster import Cluster
 
-ROWS = ["followers"]
+ROWS = ["followers", "link-catchup"]
 NODES = 3
 READERS = 2  # For each node: while one waits for the leader's word the other keeps the link busy.
 RESPONSE = 4 << 20
@@ -52,10 +54,11 @@ class Network:
         return f"{self.base}.{node}"
 
     def limit(self, rate):
+        """Both directions: the way out at the node's end, the way in at the bridge's."""
+        limited = ["root", "tbf", "rate", rate, "burst", "256kb", "latency", "20ms"]
         for node in range(1, NODES + 1):
-            subprocess.run(
-                ["ip", "netns", "exec", self.space(node), "tc", "qdisc", "replace", "dev", "eth0", "root", "tbf",
-                 "rate", rate, "burst", "256kb", "latency", "20ms"], check=True)
+            subprocess.run(["ip", "netns", "exec", self.space(node), "tc", "qdisc", "replace", "dev", "eth0", *limited], check=True)
+            subprocess.run(["tc", "qdisc", "replace", "dev", f"{self.name}v{node}", *limited], check=True)
 
     def remove(self):
         for node in range(1, NODES + 1):
@@ -141,14 +144,14 @@ def megabytes_a_second(hosts, seconds):
 def start(options, network, work):
     nodes = []
     for node in range(1, NODES + 1):
-        own = os.path.join(work, f"followers-{node}")
+        own = os.path.join(work, str(node))
         os.makedirs(own)
         host = network.host(node)
         command = ["ip", "netns", "exec", network.space(node), options.chronik, "--node-id", str(node), "--data", os.path.join(own, "data")]
         command += ["--kafka", host + ":9092", "--http", host + ":9644", "--akka", host + ":9192", "--bootstrap-expect", str(NODES)]
         for seed in range(1, NODES + 1):
             command += ["--seed", network.host(seed) + ":9192"]
-        nodes.append(Broker(OURS, own, 9092, command))
+        nodes.append(Broker(OURS, own, 9092, command, host))
         nodes[-1].launch()
     for node in range(1, NODES + 1):
         until = time.monotonic() + 60
@@ -163,28 +166,46 @@ def start(options, network, work):
     return nodes
 
 
+def followers(options, network, table):
+    print(f"[{time.strftime('%H:%M:%S')}] followers: links of {options.link}", file=sys.stderr)
+    # At least a response for each reader, and more than the link carries in a moment.
+    subprocess.run(
+        [LOAD, "produce", "-b", network.host(1) + ":9092", "--topic", TOPIC, "--partitions", "1", "--replicas", str(NODES),
+         "--requests", "2000"], check=True, capture_output=True)
+    network.limit(options.link)
+    leader = network.host(Client(network.host(1)).leader())
+    everywhere = [network.host(node) for node in range(1, NODES + 1)]
+    for _ in range(options.rounds):
+        alone = megabytes_a_second([leader], options.seconds)
+        together = megabytes_a_second(everywhere, options.seconds)
+        table.add(f"links of {options.link}: read from the leader", "MB/s", OURS, alone)
+        table.add(f"links of {options.link}: read from three nodes", "MB/s", OURS, together)
+        table.add("read from three nodes, to the leader alone", "x", OURS, together / alone, absolute=(">=", 2.5))
+
+
+def catch_up(options, network, nodes, table):
+    rate = options.catchup_link
+    print(f"[{time.strftime('%H:%M:%S')}] link-catchup: links of {rate}", file=sys.stderr)
+    network.limit(rate)
+    # What the link carries of a stream of full Ethernet frames: 1,448 bytes of 1,514 that tc counts.
+    payload = int(rate.removesuffix("mbit")) / 8 * 1448 / 1514
+    label = f"links of {rate}, {options.catchup_gb:g} GB behind"
+    Cluster(OURS, nodes).add_catch_up(options, table, label, "the link's speed", payload, cache=False)
+
+
 def measure(options, rows, work, brokers, table):
     if os.geteuid() != 0 or not shutil.which("tc"):
-        print("  followers: needs root and tc; left out", file=sys.stderr)
+        print("  rows about links: need root and tc; left out", file=sys.stderr)
         return
-    network = Network()
-    try:
-        brokers.extend(start(options, network, work))
-        print(f"[{time.strftime('%H:%M:%S')}] followers: links of {options.link}", file=sys.stderr)
-        # At least a response for each reader, and more than the link carries in a moment.
-        subprocess.run(
-            [LOAD, "produce", "-b", network.host(1) + ":9092", "--topic", TOPIC, "--partitions", "1", "--replicas", str(NODES),
-             "--requests", "2000"], check=True, capture_output=True)
-        network.limit(options.link)
-        leader = network.host(Client(network.host(1)).leader())
-        everywhere = [network.host(node) for node in range(1, NODES + 1)]
-        for _ in range(options.rounds):
-            alone = megabytes_a_second([leader], options.seconds)
-            together = megabytes_a_second(everywhere, options.seconds)
-            table.add(f"links of {options.link}: read from the leader", "MB/s", OURS, alone)
-            table.add(f"links of {options.link}: read from three nodes", "MB/s", OURS, together)
-            table.add("read from three nodes, to the leader alone", "x", OURS, together / alone, absolute=(">=", 2.5))
-    finally:
-        while brokers:
-            brokers.pop().stop(signal.SIGKILL)
-        network.remove()
+    for row in set(rows) & set(ROWS):
+        network = Network()
+        try:
+            brokers.extend(start(options, network, os.path.join(work, row)))
+            if row == "followers":
+                followers(options, network, table)
+            else:
+                catch_up(options, network, brokers, table)
+        finally:
+            while brokers:
+                brokers.pop().stop(signal.SIGKILL)
+            network.remove()
