@@ -75,6 +75,29 @@ def load(name, address, pids, arguments):
     return result
 
 
+def disk_p99(folder, seconds=3):
+    """
+    Milliseconds of a write and sync into a file that is there already, which nothing but the disk decides: a broker that acknowledges
+    after the sync cannot be quicker.
+    """
+    size, count = 80 << 10, 1000
+    path, block = os.path.join(folder, "disk"), os.urandom(size)
+    latencies = []
+    with open(path, "w+b", buffering=0) as file:
+        for _ in range(count):
+            file.write(block)
+        os.fsync(file.fileno())
+        began = time.monotonic()
+        for turn in range(seconds * 240):
+            time.sleep(max(0, began + turn / 240 - time.monotonic()))
+            before = time.monotonic()
+            os.pwrite(file.fileno(), block, turn % count * size)
+            os.fdatasync(file.fileno())
+            latencies.append(time.monotonic() - before)
+    os.remove(path)
+    return sorted(latencies)[len(latencies) * 99 // 100] * 1000
+
+
 class Broker:
     """One broker: its command, its folder, its process."""
 

@@ -61,7 +61,10 @@ class Cluster:
         return [node.cpu() for node in self.nodes]
 
     def catch_up(self, options, gigabytes):
-        """Kills one node while so much is written, and returns the seconds until it is in sync again with what the others' clients noticed."""
+        """
+        Kills one node while so much is written, and returns the seconds until it is in sync again, the MB/s of all that it was given until
+        then, and what the others' clients noticed.
+        """
         topic, rate = "behind", 10_000
         foreground = ("produce", "--topic", topic, "--rate", rate, "--seconds", options.seconds)
         self.load("produce", "--topic", topic, "--replicas", NODES, "--seconds", options.warm)
@@ -87,7 +90,8 @@ class Cluster:
             done.set()
             clients.join()
         during = [p99 for p99 in noticed if p99 is not None]
-        return started + seconds, gigabytes * 1000 / seconds, normal, max(during) if during else None
+        print(f"  {self.name}: ack p99 before {normal} ms, meanwhile {during}", file=sys.stderr)
+        return started + seconds, gigabytes * 1000 / seconds + rate * 1033 / 1e6, normal, max(during) if during else None
 
     def add_catch_up(self, options, table, label, bound, speed, cache):
         """Measures it, and compares its speed with that of what bounds it, in MB/s."""
