@@ -58,6 +58,7 @@ public sealed class FormingTests : IAsyncDisposable
     [Fact]
     public async Task When_more_come_than_expected_those_with_the_lowest_ids_found_it_and_the_others_join()
     {
+        _world.Patience = NodeFixture.Patience; // Without seed nodes it is all that keeps the others from founding one of their own.
         FormingNode[] nodes = [.. Enumerable.Range(1, 6).Reverse().Select(id => _world.Start(id))];
         _world.Introduce(nodes);
         await FormingWorld.FormedAsync(nodes);
@@ -196,6 +197,7 @@ public sealed class FormingTests : IAsyncDisposable
     public async Task A_founding_that_was_called_off_unheard_stands_in_no_other_ones_way()
     {
         // Said by hand, so that the word that it is off is surely lost.
+        _world.Patience = NodeFixture.Patience;
         FormingNode second = _world.Start(2, expect: 2);
         FormingNode first = _world.Start(1, expect: 3);
         NodeFacts facts = new(
@@ -252,7 +254,7 @@ public sealed class FormingTests : IAsyncDisposable
     [InlineData(5)]
     public async Task Whatever_is_lost_on_the_way_there_is_one_cluster(int seed)
     {
-        await using FormingWorld world = new(seed) { Loss = 0.5 };
+        await using FormingWorld world = new(seed) { Loss = 0.5, Patience = NodeFixture.Patience };
         Random random = new(seed);
         List<FormingNode> nodes = [world.Start(10)];
         while (nodes.Count < 6)

@@ -40,9 +40,9 @@ public sealed class LevelTests : IAsyncDisposable
         await FormingWorld.FormedAsync(nodes);
         Assert.All(nodes, node => Assert.Equal(FeatureLevel.Oldest, node.Storage.Identity.Level));
         foreach (FormingNode node in nodes) await NodeFixture.UntilAsync(() => node.Others.All.Count == 2);
+        await NodeFixture.UntilAsync(() => nodes[1].Hub.LevelWith(new NodeId(old == 3 ? 1 : 3)) == FeatureLevel.Newest);
         int level = nodes[0].Hub.LevelWith(new NodeId(3));
         Assert.Equal(FeatureLevel.Oldest, old == 3 ? level : nodes[2].Hub.LevelWith(new NodeId(1)));
-        Assert.Equal(FeatureLevel.Newest, nodes[1].Hub.LevelWith(new NodeId(old == 3 ? 1 : 3)));
     }
 
     [Fact]

@@ -117,9 +117,10 @@ public sealed class NodeFailureTests
         // The replica is held in the answer above, so that these two are gathered, written and applied together, in two parts.
         Task<AppendResult> large = AppendAsync(node, partition, 2 << 20);
         Task<AppendResult> small = AppendAsync(node, partition, 10);
+        string log = $"/data/logs/{partition.Group}/";
         int writes = 0;
         node.Disk.Fault = (_, operation, path) =>
-            operation == DiskOperation.Write && path.EndsWith(".log", StringComparison.Ordinal) && Interlocked.Increment(ref writes) == 2
+            operation == DiskOperation.Write && path.StartsWith(log, StringComparison.Ordinal) && Interlocked.Increment(ref writes) == 2
                 ? new IOException("injected")
                 : null;
         goOn.Set();

@@ -29,7 +29,8 @@ public sealed class BitRotTests
         Partition damaged = cluster.At(victim);
         FlipBit(cluster, victim);
         await FilledAgainAsync(cluster, victim, damaged);
-        Assert.Contains(cluster[victim].Lines, line => line.Contains("t-0 is damaged", StringComparison.Ordinal));
+        await NodeFixture.UntilAsync(
+            () => cluster[victim].Lines.Any(line => line.Contains("t-0 is damaged", StringComparison.Ordinal)));
         await cluster.ProduceAllAsync(values, 1);
         await cluster.AllShowAsync(values);
     }
@@ -141,11 +142,14 @@ public sealed class BitRotTests
         foreach (NodeId id in others) FlipBit(cluster, id);
         await NodeFixture.UntilAsync(() =>
         {
-            Assert.Contains(others, id => cluster.TryAt(id) is { View: { Failure: null, IsRecovering: false } });
+            // Away before the other one was seen to be, and after it.
+            Assert.False(IsAway(others[0]) && IsAway(others[1]) && IsAway(others[0]));
             return others.Zip(damaged).All(pair => IsFilledAgain(cluster, pair.First, pair.Second));
         });
         await cluster.ProduceAllAsync(values, 1);
         await cluster.AllShowAsync(values);
+
+        bool IsAway(NodeId id) => cluster.TryAt(id) is not { View: { Failure: null, IsRecovering: false } };
     }
 
     [Fact]

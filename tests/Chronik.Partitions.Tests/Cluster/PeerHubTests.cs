@@ -43,6 +43,7 @@ public sealed class PeerHubTests : TestKit
     public async Task A_message_arrives_as_it_was_sent_and_its_payload_is_a_part_of_the_frame()
     {
         await ConnectAsync();
+        IgnoreMessages<PeerStatus>(); // Of a machine that stood still for a while.
         _two.Register(Group, TestActor, [One]);
         BufferSlice payload = _buffers.Copy([7, 8, 9]);
         RaftMessage sent = new()
@@ -228,7 +229,7 @@ public sealed class PeerHubTests : TestKit
         _two.Register(Group, TestActor, [One]);
         _toTwo.IsCut = true;
         Assert.Equal(new PeerStatus(One, IsLost: true), await ExpectMsgAsync<PeerStatus>(NodeFixture.Patience));
-        Assert.False(_two.IsAlive(One));
+        await NodeFixture.UntilAsync(() => !_two.IsAlive(One));
         _toTwo.IsCut = false;
         Assert.Equal(new PeerStatus(One, IsLost: false), await ExpectMsgAsync<PeerStatus>(NodeFixture.Patience));
         _two.Disconnect(One);
@@ -264,6 +265,7 @@ public sealed class PeerHubTests : TestKit
         await ConnectAsync();
         _one.Announce(Group, new LeaderEpoch(3), [One, Two]);
         await NodeFixture.UntilAsync(() => _two.Leaders.Locate(Group) is not null);
+        IgnoreMessages<PeerStatus>();
         _two.Register(Group, TestActor, [One]);
         _one.Unregister(Group);
         await ExpectMsgAsync<LeaderGone>(NodeFixture.Patience);
@@ -280,6 +282,7 @@ public sealed class PeerHubTests : TestKit
         TestLink toOne = new(() => one);
         _two.Connect(One, one.Directory, toOne, toOne);
         await NodeFixture.UntilAsync(() => one.IsAlive(Two) && _two.IsAlive(One));
+        IgnoreMessages<PeerStatus>();
         _two.Register(Group, TestActor, [One]);
         PooledBuffer payload = _buffers.Rent(1 << 20);
         int sent = 0;
@@ -301,6 +304,7 @@ public sealed class PeerHubTests : TestKit
         await ConnectAsync();
         TestLink bulk = new(() => _two) { Damage = _ => throw new IOException("injected") };
         _one.Connect(Two, _two.Directory, _toTwo, bulk);
+        IgnoreMessages<PeerStatus>();
         _two.Register(Group, TestActor, [One]);
         long dropped = _one.Meters.DroppedMessages;
         Assert.True(_one.Send(Two, Group, Append(BufferSlice.Empty)));

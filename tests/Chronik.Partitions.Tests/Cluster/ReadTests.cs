@@ -6,6 +6,8 @@ namespace Chronik.Partitions.Tests.Cluster;
 /// <summary>Linearizable reads from every replica: what was acknowledged before is seen, or nothing is said.</summary>
 public sealed class ReadTests
 {
+    private static readonly ClusterOptions Patient = new() { Limits = new PartitionLimits { ReadIndexTimeout = NodeFixture.Patience } };
+
     private static readonly ClusterOptions Impatient = new()
     {
         Limits = new PartitionLimits { ReadIndexTimeout = TimeSpan.FromMilliseconds(500) },
@@ -14,7 +16,7 @@ public sealed class ReadTests
     [Fact]
     public async Task Every_replica_shows_what_was_acknowledged_before_the_read_began()
     {
-        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Patient);
         for (int i = 0; i < 50; i++)
         {
             Assert.Equal(KafkaError.None, (await cluster.ProduceAsync($"{i}")).Error);
@@ -25,7 +27,7 @@ public sealed class ReadTests
     [Fact]
     public async Task A_replica_that_lags_waits_until_it_has_what_the_leader_confirmed()
     {
-        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Patient);
         Partition leader = await cluster.LeaderAsync();
         NodeId leads = cluster.NodeOf(leader);
         NodeId lags = cluster.Ids.First(id => id != leads);
@@ -63,7 +65,7 @@ public sealed class ReadTests
     [Fact]
     public async Task When_the_leader_dies_the_reads_that_wait_are_confirmed_by_the_next()
     {
-        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Patient);
         await cluster.ProduceAsync("a");
         NodeId dead = cluster.NodeOf(await cluster.LeaderAsync());
         NodeId alive = cluster.Ids.First(id => id != dead);
@@ -77,7 +79,7 @@ public sealed class ReadTests
     [Fact]
     public async Task A_quiet_partition_is_woken_by_a_read_and_sleeps_again()
     {
-        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Patient);
         await cluster.ProduceAsync("a");
         await NodeFixture.UntilAsync(() => cluster.Nodes.All(node => node.AwakeGroups == 0));
         foreach (NodeId id in cluster.Ids) Assert.Equal(1, await ReadAsync(cluster.At(id)));
