@@ -10,7 +10,7 @@ public class EventFilterTests : Xunit2.TestKit
 {
     private static readonly TimeSpan Short = TimeSpan.FromMilliseconds(50);
 
-    public EventFilterTests() : base("akka.loglevel = DEBUG\nakka.test.filter-leeway = 30s")
+    public EventFilterTests() : base("akka.loglevel = DEBUG\nakka.logger-startup-timeout = 30s\nakka.test.filter-leeway = 30s")
     {
     }
 

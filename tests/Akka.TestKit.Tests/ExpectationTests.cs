@@ -145,7 +145,7 @@ public class ExpectationTests : Xunit2.TestKit
         Assert.Throws<InvalidOperationException>(() => Remaining);
         // A time-out inside of the block ends with the block.
         Assert.ThrowsAny<XunitException>(() => Within(TimeSpan.FromMilliseconds(50), () => ExpectMsg<string>()));
-        Assert.ThrowsAny<XunitException>(() => Within(TimeSpan.FromMilliseconds(500), Long, () => { }));
+        Assert.ThrowsAny<XunitException>(() => Within(TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(10), () => { }));
     }
 
     [Fact]

@@ -10,7 +10,8 @@ public sealed class CoordinatedShutdownTests
     private readonly ConcurrentQueue<string> _ran = new();
 
     private static ActorSystem NewSystem(string hocon = "") => ActorSystem.Create("shutdown",
-        ConfigurationFactory.ParseString("akka.loglevel = OFF\nakka.stdout-loglevel = OFF\n" + hocon));
+        ConfigurationFactory.ParseString(
+            "akka.loglevel = OFF\nakka.stdout-loglevel = OFF\nakka.coordinated-shutdown.default-phase-timeout = 30s\n" + hocon));
 
     private Func<Task<Done>> Say(string name) => () =>
     {

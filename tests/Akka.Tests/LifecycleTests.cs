@@ -185,13 +185,33 @@ public sealed class LifecycleTests : SystemTest
         Seen.AssertNext("a/c/c", "a/c", "a", "terminated");
     }
 
-    [Fact]
-    public async Task A_name_is_free_again_once_its_actor_is_dead_and_not_before()
+    private sealed class Silent : UntypedActor
     {
-        IActorRef first = Probe("taken");
-        Assert.Throws<InvalidActorNameException>(() => Probe("taken"));
-        Assert.True(await first.GracefulStop(Long));
-        IActorRef second = Probe("taken");
+        protected override void OnReceive(object message)
+        {
+        }
+    }
+
+    [Fact]
+    public void A_name_is_free_again_once_its_actor_is_dead_and_not_before()
+    {
+        // It is the parent's Terminated that says so. Others who watch may be told before the parent has been.
+        IActorRef parent = Acting((context, message) =>
+        {
+            if (message is Terminated)
+            {
+                Seen.Add(context.ActorOf<Silent>("taken"));
+                return;
+            }
+
+            IActorRef child = context.Watch(context.ActorOf<Silent>("taken"));
+            Seen.Add(child);
+            Assert.Throws<InvalidActorNameException>(() => context.ActorOf<Silent>("taken"));
+            context.Stop(child);
+            Assert.Throws<InvalidActorNameException>(() => context.ActorOf<Silent>("taken"));
+        });
+        parent.Tell("go");
+        IActorRef first = Seen.Next<IActorRef>(), second = Seen.Next<IActorRef>();
         Assert.Equal(first.Path, second.Path);
         Assert.NotEqual(first, second);
     }
