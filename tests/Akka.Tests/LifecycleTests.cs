@@ -216,6 +216,33 @@ public sealed class LifecycleTests : SystemTest
         Assert.NotEqual(first, second);
     }
 
+    [Fact]
+    public async Task Mail_for_an_actor_that_is_being_made_is_handled_by_it()
+    {
+        // Whoever looks for the next name all the time finds the actor as soon as it can be found.
+        IActorRef errors = Probe();
+        Sys.EventStream.Subscribe(errors, typeof(Akka.Event.Error));
+        var made = new List<IActorRef>();
+        int next = 0;
+        Task looking = Task.Run(() =>
+        {
+            while (Volatile.Read(ref next) is >= 0 and var number)
+                Sys.ActorSelection($"/user/made-{number}").Tell("found", ActorRefs.NoSender);
+        });
+        while (made.Count < 2_000)
+        {
+            made.Add(Sys.ActorOf<Silent>($"made-{made.Count}"));
+            Volatile.Write(ref next, made.Count);
+        }
+
+        Volatile.Write(ref next, -1);
+        await looking.WaitAsync(Long);
+        foreach (IActorRef actor in made)
+            await Settled(actor);
+        await Settled(errors);
+        Seen.AssertNothingMore();
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("$mine")]

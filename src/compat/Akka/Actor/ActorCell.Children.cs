@@ -39,9 +39,11 @@ internal sealed partial class ActorCell
                 children.ThrowIfNotFree(LocalSelf, name);
                 child.Cell = new ActorCell(SystemImpl, child, props, dispatcher, mailboxType, LocalSelf);
                 children.Add(child);
+
+                // Whoever finds it from now on finds what makes it in front of its mail: children are looked up with this lock.
+                child.Cell.Start();
             }
 
-            child.Cell.Start();
             return child;
         }
         catch
