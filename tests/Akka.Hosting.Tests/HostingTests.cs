@@ -59,10 +59,18 @@ public class HostingTests
         await stopping.Task.WaitAsync(Long);
     }
 
-    [Fact]
-    public async Task A_start_that_fails_fails_the_host()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_start_that_fails_fails_the_host_however_slowly_the_system_stops(bool slowly)
     {
-        using var host = Build(builder => builder.WithActors((_, _) => throw new InvalidOperationException("not today")));
+        using var host = Build(builder => builder.WithActors((system, _) =>
+        {
+            if (slowly)
+                CoordinatedShutdown.Get(system).AddTask(
+                    CoordinatedShutdown.PhaseServiceStop, "never ends", () => new TaskCompletionSource<Done>().Task);
+            throw new InvalidOperationException("not today");
+        }));
         var e = await Assert.ThrowsAsync<InvalidOperationException>(() => host.StartAsync());
         Assert.Equal("not today", e.Message);
     }

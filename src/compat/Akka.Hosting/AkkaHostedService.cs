@@ -44,7 +44,15 @@ public class AkkaHostedService : IHostedService
         {
             Logger.LogCritical(e, "The actor system could not be started");
             using var timeout = new CancellationTokenSource(StopAfterFailureTimeout);
-            await StopAsync(timeout.Token).ConfigureAwait(false);
+            try
+            {
+                await StopAsync(timeout.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (timeout.IsCancellationRequested)
+            {
+                // It goes on stopping; what is thrown is why it did not start.
+            }
+
             throw;
         }
     }
