@@ -53,10 +53,10 @@ public abstract class ClusterTest : IAsyncLifetime
         return node;
     }
 
-    /// <summary>So many nodes of one cluster; the first has formed it.</summary>
-    protected async Task<Node[]> Form(int count, string hocon = "")
+    /// <summary>So many nodes of one cluster; the first has formed it. The last one may be given a port.</summary>
+    protected async Task<Node[]> Form(int count, string hocon = "", int lastPort = 0)
     {
-        Node[] nodes = [.. Enumerable.Range(0, count).Select(_ => Start(hocon))];
+        Node[] nodes = [.. Enumerable.Range(0, count).Select(i => Start(hocon, i == count - 1 ? lastPort : 0))];
         foreach (Node node in nodes)
             node.Cluster.Join(nodes[0].Address);
         await AllSee(nodes, count);

@@ -6,10 +6,19 @@ namespace Akka.Cluster.Tests;
 
 public class LeavingTests : ClusterTest
 {
+    /// <summary>
+    /// Only what the nodes say to each other ends a membership here: nobody takes a busy machine's pause for a death, and what is said last
+    /// is waited for.
+    /// </summary>
+    private const string Patient = """
+        akka.cluster.failure-detector.acceptable-heartbeat-pause = 60s
+        akka.remote.flush-wait-on-shutdown = 30s
+        """;
+
     [Fact]
     public async Task A_member_that_leaves_is_exiting_then_removed_without_ever_being_unreachable_or_down()
     {
-        Node[] nodes = await Form(3);
+        Node[] nodes = await Form(3, Patient);
         await nodes[2].Cluster.LeaveAsync().WaitAsync(Long);
         Assert.True(nodes[2].Cluster.IsTerminated);
         Assert.Equal(MemberStatus.Removed, nodes[2].Cluster.SelfMember.Status);
@@ -56,7 +65,7 @@ public class LeavingTests : ClusterTest
     [Fact]
     public async Task Terminating_the_system_leaves_first()
     {
-        Node[] nodes = await Form(3);
+        Node[] nodes = await Form(3, Patient);
         await nodes[1].System.Terminate().WaitAsync(Long);
         await AllSee([nodes[0], nodes[2]], 2);
         Assert.DoesNotContain(nodes[0].Events, e => e is UnreachableMember or MemberDowned);

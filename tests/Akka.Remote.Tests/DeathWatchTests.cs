@@ -11,11 +11,6 @@ public sealed class DeathWatchTests : RemoteTest
         }
         """;
 
-    public DeathWatchTests()
-        : base(QuickDetector)
-    {
-    }
-
     [Fact]
     public async Task The_end_of_a_remote_actor_is_told()
     {
@@ -75,11 +70,11 @@ public sealed class DeathWatchTests : RemoteTest
     public async Task A_system_that_falls_silent_is_quarantined_and_its_actors_are_dead()
     {
         using var proxy = new TcpProxy();
-        ActorSystem behind = Start("behind", hocon: proxy.Hocon);
-        Record quarantined = Published(Here, typeof(QuarantinedEvent));
+        ActorSystem behind = Start("behind", hocon: proxy.Hocon), quick = Start("quick", hocon: QuickDetector);
+        Record quarantined = Published(quick, typeof(QuarantinedEvent));
         Record told = Published(behind, typeof(ThisActorSystemQuarantinedEvent));
-        IActorRef remote = await Across(Probe(behind, "probe"), behind, Here);
-        await Watching(remote);
+        IActorRef remote = await Across(Probe(behind, "probe"), behind, quick);
+        await Watching(quick, remote);
         proxy.Freeze();
         Assert.Equal(new Terminated(remote, existenceConfirmed: false, addressTerminated: true), Seen.Next());
         var happened = quarantined.Next<QuarantinedEvent>();
@@ -89,10 +84,10 @@ public sealed class DeathWatchTests : RemoteTest
 
         // It is not forgiven when it is heard of again, and learns of it.
         Record here = new();
-        Here.ActorOf(Props.Create(() => new Collector(here)), "collector");
-        ActorSelection back = behind.ActorSelection(new RootActorPath(AddressOf(Here)) / "user" / "collector");
+        quick.ActorOf(Props.Create(() => new Collector(here)), "collector");
+        ActorSelection back = behind.ActorSelection(new RootActorPath(AddressOf(quick)) / "user" / "collector");
         back.Tell("still here?");
-        Assert.Equal(AddressOf(Here), told.Next<ThisActorSystemQuarantinedEvent>().RemoteAddress);
+        Assert.Equal(AddressOf(quick), told.Next<ThisActorSystemQuarantinedEvent>().RemoteAddress);
         here.AssertNothingMore();
         remote.Tell("lost");
         Seen.AssertNothingMore();
@@ -117,9 +112,11 @@ public sealed class DeathWatchTests : RemoteTest
     }
 
     /// <summary>An actor that watches these and says what it is told.</summary>
-    private async Task<IActorRef> Watching(params IActorRef[] subjects)
+    private Task<IActorRef> Watching(params IActorRef[] subjects) => Watching(Here, subjects);
+
+    private async Task<IActorRef> Watching(ActorSystem system, params IActorRef[] subjects)
     {
-        IActorRef watcher = Acting(Here, (context, message) =>
+        IActorRef watcher = Acting(system, (context, message) =>
         {
             switch (message)
             {

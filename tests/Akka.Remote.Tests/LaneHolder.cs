@@ -7,24 +7,21 @@ namespace Akka.Remote.Tests;
 public sealed class LaneHolder : IDisposable
 {
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly TcpListener _reserved = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _ending = new();
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly int _target;
+    private readonly ReservedPort _target = new();
     private volatile int _passing = int.MaxValue;
     private int _connections;
 
     public LaneHolder()
     {
-        _reserved.Start();
-        _target = ((IPEndPoint)_reserved.LocalEndpoint).Port;
-        _reserved.Stop();
         _listener.Server.ReceiveBufferSize = 16 * 1024;
         _listener.Start();
         _ = Accept();
     }
 
-    public string Hocon => $"akka.remote.dot-netty.tcp {{ port = {_target}, public-port = {((IPEndPoint)_listener.LocalEndpoint).Port} }}";
+    public string Hocon =>
+        $"akka.remote.dot-netty.tcp {{ port = {_target.Number}, public-port = {((IPEndPoint)_listener.LocalEndpoint).Port} }}";
 
     public int Connections => Volatile.Read(ref _connections);
 
@@ -37,7 +34,7 @@ public sealed class LaneHolder : IDisposable
         Release();
         _ending.Cancel();
         _listener.Stop();
-        _reserved.Dispose();
+        _target.Dispose();
         _ending.Dispose();
     }
 
@@ -61,7 +58,7 @@ public sealed class LaneHolder : IDisposable
         {
             try
             {
-                await outbound.ConnectAsync(IPAddress.Loopback, _target);
+                await outbound.ConnectAsync(IPAddress.Loopback, _target.Number);
                 await Task.WhenAny(Pass(inbound, outbound, hold: number), Pass(outbound, inbound, hold: 0));
             }
             catch (SocketException)

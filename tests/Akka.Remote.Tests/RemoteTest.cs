@@ -89,8 +89,6 @@ public abstract class RemoteTest : IAsyncLifetime
             }
         }
 
-        public bool IsEmpty => _seen.Count == 0;
-
         public void AssertNothingMore() => Assert.Empty(_seen);
     }
 

@@ -9,25 +9,19 @@ public sealed class TcpProxy : IDisposable
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource _ending = new();
     private readonly List<Socket> _sockets = [];
-    private readonly int _target;
+    private readonly ReservedPort _target = new();
     private TaskCompletionSource _open = Opened();
     private bool _isCut;
 
     public TcpProxy()
     {
-        // Nobody else is likely to get the port between here and the start of the system that wants it.
-        using (var probe = new TcpListener(IPAddress.Loopback, 0))
-        {
-            probe.Start();
-            _target = ((IPEndPoint)probe.LocalEndpoint).Port;
-        }
-
         _listener.Start();
         _ = Accept();
     }
 
     /// <summary>What the system behind the proxy is configured with.</summary>
-    public string Hocon => $"akka.remote.dot-netty.tcp {{ port = {_target}, public-port = {((IPEndPoint)_listener.LocalEndpoint).Port} }}";
+    public string Hocon =>
+        $"akka.remote.dot-netty.tcp {{ port = {_target.Number}, public-port = {((IPEndPoint)_listener.LocalEndpoint).Port} }}";
 
     /// <summary>Ends all connections and takes no others.</summary>
     public void Cut()
@@ -59,6 +53,7 @@ public sealed class TcpProxy : IDisposable
         _ending.Cancel();
         _open.TrySetResult();
         _listener.Stop();
+        _target.Dispose();
         Cut();
     }
 
@@ -100,7 +95,7 @@ public sealed class TcpProxy : IDisposable
                 _sockets.AddRange([inbound, outbound]);
             }
 
-            await outbound.ConnectAsync(IPAddress.Loopback, _target);
+            await outbound.ConnectAsync(IPAddress.Loopback, _target.Number);
             await Task.WhenAny(Pass(inbound, outbound), Pass(outbound, inbound));
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)

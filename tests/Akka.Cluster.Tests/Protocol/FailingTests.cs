@@ -1,5 +1,6 @@
 using Akka.Actor;
 using Akka.Remote;
+using Akka.Remote.Tests;
 using Xunit;
 using static Akka.Cluster.ClusterEvent;
 
@@ -51,10 +52,11 @@ public class FailingTests : ClusterTest
     [Fact]
     public async Task A_node_that_starts_again_at_the_same_address_replaces_what_it_was()
     {
-        Node[] nodes = await Form(3);
+        using var port = new ReservedPort();
+        Node[] nodes = await Form(3, lastPort: port.Number);
         Address address = nodes[2].Address;
         await CutOff(nodes[2]);
-        Node again = Start(port: address.Port.Value);
+        Node again = Start(port: port.Number);
         again.Cluster.JoinSeedNodes([nodes[0].Address, nodes[1].Address]);
         Assert.Equal(address, again.Address);
         Assert.NotEqual(nodes[2].Cluster.SelfUniqueAddress, again.Cluster.SelfUniqueAddress);
