@@ -95,7 +95,7 @@ public sealed class BadInputTests(ITestOutputHelper output)
         foreach (NodeProcess node in cluster.Nodes.Reverse())
         {
             node.Start();
-            await Task.Delay(TimeSpan.FromMilliseconds(500));
+            await node.LiveAsync(); // One after the other, unlike in other tests.
         }
 
         foreach (NodeProcess node in cluster.Nodes) await node.ReadyAsync();

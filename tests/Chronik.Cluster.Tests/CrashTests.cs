@@ -46,7 +46,7 @@ public sealed class CrashTests(ITestOutputHelper output)
         await scenario.MeasureAsync("leader stopped", victim, async node =>
         {
             await node.PauseAsync();
-            await Task.Delay(Requirements.Outage);
+            await Task.Delay(Requirements.Outage); // Nothing is waited for: so long it stands still.
         });
         await scenario.Cluster[victim].ResumeAsync();
         await scenario.ProgressAsync();

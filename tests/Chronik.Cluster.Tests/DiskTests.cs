@@ -72,7 +72,7 @@ public sealed class DiskTests(ITestOutputHelper output)
                         await file.WriteAsync(block);
                 }
 
-                await Task.Delay(Requirements.Outage);
+                await Task.Delay(Requirements.Outage); // Nothing is waited for: so long the disk is full.
                 File.Delete(filler);
             });
         }, cluster);

@@ -39,7 +39,7 @@ public sealed class NetworkTests(ITestOutputHelper output)
             await scenario.MeasureAsync(what, victim, async _ =>
             {
                 foreach (int other in others) await cut(network, victim.Value, other);
-                await Task.Delay(Requirements.Outage);
+                await Task.Delay(Requirements.Outage); // Nothing is waited for: so long the network is cut.
             });
             foreach (int other in others) await heal(network, victim.Value, other);
             await scenario.ProgressAsync();

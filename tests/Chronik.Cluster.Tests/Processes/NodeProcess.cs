@@ -69,19 +69,10 @@ internal sealed class NodeProcess(NodeId id, NodePlace place, string folder, Fun
     }
 
     /// <summary>Waits until the node says that it serves.</summary>
-    public Task ReadyAsync() => Wait.UntilAsync(async () =>
-    {
-        if (!IsRunning) throw new InvalidOperationException($"node {id} has ended");
-        try
-        {
-            using HttpResponseMessage answer = await Http.GetAsync(new Uri($"{HttpBase}/health/ready"));
-            return answer.IsSuccessStatusCode;
-        }
-        catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
-        {
-            return false;
-        }
-    }, $"node {id} serves");
+    public Task ReadyAsync() => SaysAsync("ready", "serves");
+
+    /// <summary>Waits until the process says that it runs, whether it serves or not.</summary>
+    public Task LiveAsync() => SaysAsync("live", "runs");
 
     /// <summary>Waits for the process to end by itself; returns its exit code.</summary>
     public async Task<int> EndedAsync()
@@ -124,6 +115,20 @@ internal sealed class NodeProcess(NodeId id, NodePlace place, string folder, Fun
             return "";
         }
     }
+
+    private Task SaysAsync(string health, string what) => Wait.UntilAsync(async () =>
+    {
+        if (!IsRunning) throw new InvalidOperationException($"node {id} has ended");
+        try
+        {
+            using HttpResponseMessage answer = await Http.GetAsync(new Uri($"{HttpBase}/health/{health}"));
+            return answer.IsSuccessStatusCode;
+        }
+        catch (Exception e) when (e is HttpRequestException or TaskCanceledException)
+        {
+            return false;
+        }
+    }, $"node {id} {what}");
 
     private Task SignalAsync(string signal) =>
         Command.RunAsync("/bin/kill", $"-{signal}", _process!.Id.ToString(CultureInfo.InvariantCulture));
