@@ -130,6 +130,7 @@ public sealed class LifecycleTests : RemoteTest
         IActorRef former = await Across(Probe(first, "probe"), first, Here);
         Record lost = Published(Here, typeof(DisassociatedEvent));
         await first.Terminate();
+        await first.WhenTerminated.WaitAsync(Long);
         lost.First<DisassociatedEvent>(static e => !e.IsInbound);
         ActorSystem again = Start("restarting", port.Number);
         Assert.NotEqual(AddressUidExtension.Uid(first), AddressUidExtension.Uid(again));
