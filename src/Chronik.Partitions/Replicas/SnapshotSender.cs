@@ -17,13 +17,12 @@ namespace Chronik.Partitions.Replicas;
 /// </code>
 /// Batches are read from the log, which any thread may read, up to its end at that moment: what is committed meanwhile is sent as well, so
 /// that the member is close behind at the end. Only then is the rest of the state asked for. What retention drops meanwhile the receiver
-/// does not get. Several chunks are on their way, so that a link is filled, and no more than the node's <see cref="SnapshotWindow"/> to the
-/// member allows; a member that only speaks level 1 asks for one at a time.
+/// does not get. Several chunks are on their way, so that a link is filled; a member that only speaks level 1 asks for one at a time.
 /// </remarks>
 internal sealed class SnapshotSender : UntypedActor, IWithTimers
 {
-    private const int ChunkBytesMax = 256 << 10;
-    private const int ChunksInShare = 4; // Smaller chunks where little may be under way: others wait no longer than one of them takes.
+    private const int ChunkBytes = 256 << 10;
+    private const int WindowBytes = 4 << 20;
     private const int SilencesAllowed = 40;
 
     // The member's replica may start a little later than its node.
@@ -33,7 +32,7 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
     private readonly ILoggingAdapter _logger = Context.GetLogger();
     private readonly SnapshotTransfer _transfer;
     private readonly SnapshotPacker _packer;
-    private readonly Queue<(KafkaOffset End, int Bytes, TimeSpan SentAt)> _underWay = new();
+    private readonly Queue<(KafkaOffset End, int Bytes)> _underWay = new();
     private readonly IActorRef _self;
     private SnapshotProgress? _progress;
     private ITimer? _wait;
@@ -58,12 +57,7 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
 
     private bool IsOld => _transfer.Level < FeatureLevel.Operable;
 
-    /// <summary>What may be under way of this transfer; only asked when its turn has come.</summary>
-    private int Share => _progress!.Window!.Share;
-
-    private int ChunkBytes => IsOld ? ChunkBytesMax : Math.Clamp(Share / ChunksInShare, SnapshotWindow.ShareMin, ChunkBytesMax);
-
-    private bool HasWindow => _underWay.Count == 0 || (!IsOld && _bytesUnderWay + ChunkBytes <= Share);
+    private bool HasWindow => _underWay.Count == 0 || (!IsOld && _bytesUnderWay < WindowBytes);
 
     /// <summary>Up to where batches are sent.</summary>
     private KafkaOffset LogEnd => _end?.Point.LogEnd ?? _transfer.Log.NextOffset;
@@ -100,7 +94,6 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
     {
         _wait?.Dispose();
         _ready?.Message.Release();
-        ForgetUnderWay();
         _progress?.Dispose();
     }
 
@@ -155,12 +148,10 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
     private void Acknowledge(KafkaOffset offset)
     {
         long bytes = 0;
-        TimeSpan now = _transfer.Node.Snapshots.Now;
-        while (_underWay.TryPeek(out (KafkaOffset End, int Bytes, TimeSpan SentAt) chunk) && chunk.End <= offset)
+        while (_underWay.TryPeek(out (KafkaOffset End, int Bytes) chunk) && chunk.End <= offset)
         {
             _underWay.Dequeue();
             bytes += chunk.Bytes;
-            if (!IsOld) _progress!.Window!.Acknowledged(chunk.Bytes, chunk.SentAt, now);
         }
 
         _bytesUnderWay -= bytes;
@@ -172,7 +163,8 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
     {
         bool isFirst = _next == KafkaOffset.Unknown;
         _next = offset;
-        ForgetUnderWay();
+        _underWay.Clear();
+        _bytesUnderWay = 0;
         _ready?.Message.Release();
         _ready = null;
         _checksum = 0;
@@ -182,13 +174,6 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
         if (IsOld || offset >= LogEnd || _end is null) return;
         _end = null; // By the time that everything is sent there will be a later one.
         _isEndWanted = false;
-    }
-
-    private void ForgetUnderWay()
-    {
-        if (!IsOld) _progress?.Window?.Forget(_bytesUnderWay);
-        _underWay.Clear();
-        _bytesUnderWay = 0;
     }
 
     private void SendMore()
@@ -206,10 +191,8 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
 
             if (!_ready.IsPaid && !TryPay(_ready.Message)) return;
             _ready.IsPaid = true;
-            TimeSpan now = _transfer.Node.Snapshots.Now;
             if (!TrySend(_ready.Message)) return;
-            if (!IsOld) _progress!.Window!.Sent(_ready.Bytes, now);
-            _underWay.Enqueue((_ready.End, _ready.Bytes, now));
+            _underWay.Enqueue((_ready.End, _ready.Bytes));
             _bytesUnderWay += _ready.Bytes;
             _next = _ready.End;
             _checksum = _ready.Message.Checksum;

@@ -52,9 +52,6 @@ internal sealed class SnapshotTransfers : IDisposable
 
     public TimeProvider Time { get; }
 
-    /// <summary>The time since some moment.</summary>
-    public TimeSpan Now => Time.GetElapsedTime(0);
-
     /// <summary>Everything that runs or waits, in the order in which it began.</summary>
     public IReadOnlyList<SnapshotTransferStatus> All
     {
@@ -77,7 +74,7 @@ internal sealed class SnapshotTransfers : IDisposable
 
     /// <summary>
     /// A transfer from another node begins, which has waited for its turn there. How many run at once needs no bound of its own: each peer
-    /// sends no more than its own share at once, and of each only a window is here that is not in a segment yet.
+    /// sends no more than its own share at once, and of each only a window is here that is not on the disk yet.
     /// </summary>
     public SnapshotProgress Receive(TopicPartition partition, NodeId from)
     {
@@ -115,7 +112,6 @@ internal sealed class SnapshotTransfers : IDisposable
         lock (_lock)
         {
             if (!_all.Remove(progress)) return;
-            progress.Window?.Leave();
         }
 
         if (!progress.IsWaiting)
@@ -139,7 +135,6 @@ internal sealed class SnapshotTransfers : IDisposable
                 if (running >= _atOnce) break;
                 if (!progress.IsWaiting) continue;
                 progress.Begin();
-                progress.Enter(_all.Find(other => other.Window is not null && other.Peer == progress.Peer)?.Window ?? new SnapshotWindow());
                 begun.Add(progress);
                 running++;
             }
@@ -159,6 +154,7 @@ internal sealed class SnapshotProgress : IDisposable
 {
     private readonly SnapshotTransfers _transfers;
     private readonly TopicPartition _partition;
+    private readonly NodeId _peer;
     private long _beganAt;
     private long _done;
     private long _total;
@@ -167,17 +163,12 @@ internal sealed class SnapshotProgress : IDisposable
     {
         _transfers = transfers;
         _partition = partition;
-        Peer = peer;
+        _peer = peer;
         Turn = turn;
         if (turn is null) Begin();
     }
 
     public Action? Turn { get; }
-
-    public NodeId Peer { get; }
-
-    /// <summary>What all transfers to the same node may have under way; null while this one waits for its turn, or receives.</summary>
-    public SnapshotWindow? Window { get; private set; }
 
     public bool IsSending => Turn is not null;
 
@@ -198,17 +189,11 @@ internal sealed class SnapshotProgress : IDisposable
             long total = Math.Max(done, Volatile.Read(ref _total));
             TimeSpan elapsed = began == 0 ? TimeSpan.Zero : _transfers.Time.GetElapsedTime(began);
             TimeSpan? remaining = done > 0 && total > 0 ? elapsed * ((double)(total - done) / done) : null;
-            return new SnapshotTransferStatus(_partition, Peer, IsSending, began == 0, done, total, elapsed, remaining);
+            return new SnapshotTransferStatus(_partition, _peer, IsSending, began == 0, done, total, elapsed, remaining);
         }
     }
 
     public void Begin() => Volatile.Write(ref _beganAt, Math.Max(1, _transfers.Time.GetTimestamp()));
-
-    public void Enter(SnapshotWindow window)
-    {
-        window.Enter();
-        Window = window;
-    }
 
     /// <summary>So many bytes are still to come.</summary>
     public void Lacks(long bytes) => Volatile.Write(ref _total, _done + bytes);
