@@ -156,8 +156,9 @@ public sealed record ChangeLevel(int Level, bool ValidateOnly = false) : Metadat
 }
 
 /// <summary>
-/// From a leader of partitions: these replicas are in sync now. Answered by an <see cref="ItemResult"/> each, which concerns nobody but who
-/// asks: FENCED_LEADER_EPOCH when a later leader has said something since, UNKNOWN_TOPIC_OR_PARTITION when the partition is gone.
+/// From a leader of partitions: these replicas are in sync now, and this is its epoch. Answered by an <see cref="ItemResult"/> each, which
+/// concerns nobody but who asks: FENCED_LEADER_EPOCH when a later leader has said something since, UNKNOWN_TOPIC_OR_PARTITION when the
+/// partition is gone.
 /// </summary>
 /// <param name="Leader">The node that leads them.</param>
 /// <param name="Partitions">The partitions.</param>

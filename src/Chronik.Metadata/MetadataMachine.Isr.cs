@@ -6,7 +6,10 @@ namespace Chronik.Metadata;
 /// <content>Who is in sync, as leaders say.</content>
 public static partial class MetadataMachine
 {
-    /// <summary>A set that is the one known already leaves no record, so that reports may be repeated at will.</summary>
+    /// <summary>
+    /// What an epoch has said already leaves no record, so that reports may be repeated at will. A later leader's does, even of the same
+    /// set: from then on no earlier leader is heard, and whoever reads the record knows everything that earlier leaders went by.
+    /// </summary>
     private static ItemResult Change(Draft draft, NodeId leader, PartitionIsr change)
     {
         if (draft.Requires(FeatureLevel.Operable, "To record who is in sync") is { } refusal) return refusal.ToResult();
@@ -28,7 +31,7 @@ public static partial class MetadataMachine
             return new ItemResult(KafkaError.InvalidRequest, message);
         }
 
-        if (!isr.AsSpan().SequenceEqual(partition.Isr.AsSpan()))
+        if (change.Epoch != partition.IsrEpoch || !isr.AsSpan().SequenceEqual(partition.Isr.AsSpan()))
             draft.Add(new IsrChanged(topic.Id, change.Partition, change.Epoch, isr));
         return new ItemResult(KafkaError.None, null);
     }

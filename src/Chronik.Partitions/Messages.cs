@@ -56,17 +56,29 @@ internal sealed class DescribeProducers
 
 /// <summary>
 /// To a replica: these are to be the members of its group. Whoever leads it brings that about, now or later, until the next such wish: new
-/// voters learn first, and vote when they have everything. Nobody is told; for a partition <see cref="MembersReached"/> says that it is so.
+/// voters learn first, and vote when they have everything. Nobody is told; for a move <see cref="MembersReached"/> says that it is so.
 /// </summary>
 /// <param name="Voters">The voters to be, the preferred leader first.</param>
 /// <param name="Learners">The learners to be.</param>
-/// <param name="MayReplace">
-/// Whether other nodes than now may become voters. Otherwise the wish is about their order alone, and one that names others is out of date.
-/// </param>
-internal sealed record MembersWanted(ImmutableArray<NodeId> Voters, ImmutableArray<NodeId> Learners, bool MayReplace)
+internal sealed record MembersWanted(ImmutableArray<NodeId> Voters, ImmutableArray<NodeId> Learners)
 {
     /// <summary>The move that they are wanted for (<see cref="PartitionImage.Move"/>), if any.</summary>
     public KafkaOffset Move { get; init; } = KafkaOffset.Unknown;
+
+    /// <summary>Whether they are wanted for a move, whose end the metadata wait for.</summary>
+    public bool IsMove => Move != KafkaOffset.Unknown;
+
+    /// <summary>What the metadata want of a partition.</summary>
+    public static MembersWanted By(PartitionImage image) => new(image.Target, []) { Move = image.Move };
+
+    /// <summary>
+    /// Whether the metadata, as far as they are known here, want just this, and know of this term of leadership. Then they hold everything
+    /// that earlier leaders went by, because the term was recorded after all of that; and what earlier leaders still report is refused.
+    /// </summary>
+    /// <param name="said">What they say of the partition; null: nothing.</param>
+    /// <param name="epoch">The term.</param>
+    public bool IsConfirmedBy(PartitionImage? said, LeaderEpoch epoch) =>
+        said is not null && said.IsrEpoch == epoch && said.Move == Move && said.Target.SequenceEqual(Voters);
 }
 
 /// <summary>

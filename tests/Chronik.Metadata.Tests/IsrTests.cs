@@ -35,8 +35,18 @@ public sealed class IsrTests
     public void What_is_known_already_leaves_no_record()
     {
         Say(0, 5, 1, 1, 3);
+        Assert.Empty(Say(0, 5, 1, 3, 1).Records);
+        Assert.Single(Say(0, 5, 1, 1).Records);
+    }
+
+    [Fact]
+    public void A_later_leader_is_recorded_even_if_it_says_the_same_and_no_earlier_one_is_heard_then()
+    {
+        Say(0, 5, 1, 1, 3);
+        Assert.Single(Say(0, 6, 3, 3, 1).Records);
+        Assert.Equal((6, 2), (Of(0).IsrEpoch.Value, Of(0).Isr.Length));
         Assert.Empty(Say(0, 6, 3, 3, 1).Records);
-        Assert.Single(Say(0, 6, 3, 3).Records);
+        World.Refused(Say(0, 5, 1, 1, 3).Results.Single(), KafkaError.FencedLeaderEpoch, "epoch 5", "6");
     }
 
     [Fact]

@@ -114,6 +114,28 @@ public sealed class IsrReporterTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task A_leader_that_wants_its_term_recorded_is_heard_though_all_are_in_sync_as_before()
+    {
+        await StartAsync(partitions: 2);
+        Claim(0, 4, One, Two, Three);
+        Find(0, 4, One, Two, Three); // That it was found once more changes nothing.
+        PartitionIsr said = Assert.Single((await NextAsync()).Command.Partitions);
+        Assert.Equal((4, 3), (said.Epoch.Value, said.Isr.Count));
+    }
+
+    [Fact]
+    public async Task A_term_that_is_recorded_is_not_recorded_again()
+    {
+        await StartAsync(partitions: 2);
+        Claim(0, 4, One, Two, Three);
+        Record(await NextAsync());
+        Claim(0, 4, One, Two, Three);
+        Claim(0, 3, One, Two, Three);
+        Claim(1, 4, One, Two, Three);
+        Assert.Equal(1, Assert.Single((await NextAsync()).Command.Partitions).Partition);
+    }
+
+    [Fact]
     public async Task A_late_report_of_an_earlier_leader_is_put_right()
     {
         await StartAsync(partitions: 1);
@@ -186,6 +208,9 @@ public sealed class IsrReporterTests : IAsyncDisposable
 
     private void Find(int partition, int epoch, params NodeId[] isr) =>
         _system.EventStream.Publish(new IsrFound(new GroupId(Topic, partition), new LeaderEpoch(epoch), [.. isr]));
+
+    private void Claim(int partition, int epoch, params NodeId[] isr) => _system.EventStream.Publish(
+        new IsrFound(new GroupId(Topic, partition), new LeaderEpoch(epoch), [.. isr]) { IsClaim = true });
 
     private void Record(Asked asked)
     {

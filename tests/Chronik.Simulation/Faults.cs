@@ -28,7 +28,9 @@ internal sealed class Faults(Simulation sim, SimRandom random)
         Repeat(p.TransferEvery, Transfer);
         Repeat(p.CheckpointEvery, Checkpoint);
         Repeat(p.HandOverEvery, HandOver);
-        if (p.IsPlaced) Repeat(p.MoveEvery, Move);
+        if (!p.IsPlaced) return;
+        Repeat(p.MoveEvery, Move);
+        Repeat(p.LagEvery, Lag);
     }
 
     public void Stop() => _stopped = true;
@@ -238,6 +240,14 @@ internal sealed class Faults(Simulation sim, SimRandom random)
         Reassignment move = new(Simulation.TopicName, partition, cancels ? null : nodes[..replicas]);
         if (sim.Trace.IsOn) leader.Line($"p{partition} shall go {(cancels ? "back" : $"to {string.Join(' ', move.Target!)}")}");
         leader.Node.Do(() => leader.Command(new AlterReassignments([move])));
+    }
+
+    /// <summary>A node follows the metadata late, for a while that is as long as it is late at most.</summary>
+    private void Lag()
+    {
+        if (Anyone() is not { } node) return;
+        node.Lag(random.Between(0, sim.Parameters.LagMax));
+        sim.After(random.Between(0, sim.Parameters.LagMax), () => node.Lag(0));
     }
 
     private Node? Anyone()

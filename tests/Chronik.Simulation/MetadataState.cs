@@ -75,6 +75,8 @@ internal sealed class MetadataState
             throw new SimulationFailure($"node {_node.Id} speaks {_node.Speaks} and finds {record.GetType().Name} in the metadata");
         if (record is IsrChanged changed) Require(changed, Image.Find(new GroupId(changed.Id, changed.Partition))!);
         Image = Image.Apply(record, at);
+        _sim.Says(Image, at);
+        if (record is ReassignmentChanged moved) _sim.RequirePlaced(new GroupId(moved.Id, moved.Partition));
     }
 
     /// <summary>

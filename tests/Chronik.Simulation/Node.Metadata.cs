@@ -15,6 +15,8 @@ internal sealed partial class Node
     private bool _isLoaded; // Whether the image holds everything that this node knew when it was up before.
     private bool _isRegistered;
     private bool _followPlanned;
+    private long _lag; // By how much it follows the metadata later than it has them, at present.
+    private long _followsAt; // When it is to have followed everything that it has.
     private int _level = FeatureLevel.Oldest;
     private long _ticks;
 
@@ -23,6 +25,9 @@ internal sealed partial class Node
 
     /// <summary>The cluster's level, as it was noted in its directory.</summary>
     public int Level => _level;
+
+    /// <summary>The metadata as far as they have come to those parts of the node that go by them, which may be late.</summary>
+    public MetadataImage Followed { get; private set; } = MetadataImage.Empty;
 
     public NodeId Self => new(Id);
 
@@ -40,7 +45,24 @@ internal sealed partial class Node
     {
         if (_followPlanned) return;
         _followPlanned = true;
-        Plan(0, Follow);
+        Plan(0, () =>
+        {
+            _followPlanned = false;
+            Replica metadata = Replicas[0]!;
+            MetadataImage image = metadata.Metadata!.Image;
+            bool isLeading = metadata.IsLeading;
+            _level = Math.Max(_level, image.Level);
+            _followsAt = Math.Max(_followsAt, _sim.Now + _lag);
+            if (_followsAt == _sim.Now) Follow(image, isLeading);
+            else Plan(_followsAt - _sim.Now, () => Follow(image, isLeading));
+        });
+    }
+
+    /// <summary>From now on the node follows the metadata late by that much.</summary>
+    public void Lag(long micros)
+    {
+        if (_sim.Trace.IsOn) Log($"follows the metadata {micros / 1000} ms late");
+        _lag = micros;
     }
 
     /// <summary>Has the controller decide on a command, wherever that is; nobody knows what becomes of it.</summary>
@@ -52,14 +74,11 @@ internal sealed partial class Node
             _sim.Network.Send(new Envelope { From = Id, To = leader.Value, Command = command });
     }
 
-    private void Follow()
+    private void Follow(MetadataImage image, bool isLeading)
     {
-        _followPlanned = false;
-        Replica metadata = Replicas[0]!;
-        MetadataImage image = metadata.Metadata!.Image;
-        _level = Math.Max(_level, image.Level);
+        Followed = image;
         _isRegistered |= image.Brokers.GetValueOrDefault(Self)?.Incarnation == Process;
-        _isLoaded |= metadata.IsLeading || _isRegistered;
+        _isLoaded |= isLeading || _isRegistered;
         if (!_isLoaded || !_sim.Parameters.IsPlaced) return;
         for (int group = 1; group < Replicas.Length; group++)
         {
@@ -86,6 +105,15 @@ internal sealed partial class Node
         if (!_dropping[group]) Replicas[group] = new Replica(_sim, this, group, recovering: true);
     }
 
+    /// <summary>What was here before is gone: a replica that is to be here begins.</summary>
+    private void HasDropped(int group)
+    {
+        _dropping[group] = false;
+        if (!_placed[group]) return;
+        Replicas[group] = new Replica(_sim, this, group, recovering: true);
+        if (Followed.Find(_sim.Groups[group].Id) is { } partition) Replicas[group]!.Want(partition);
+    }
+
     private void Remove(int group)
     {
         _placed[group] = false;
@@ -100,11 +128,7 @@ internal sealed partial class Node
     private void Drop(int group)
     {
         _dropping[group] = true;
-        Storage!.DeleteGroup(_sim.Groups[group].Id, failure => Complete(null, failure, () =>
-        {
-            _dropping[group] = false;
-            if (_placed[group]) Replicas[group] = new Replica(_sim, this, group, recovering: true);
-        }));
+        Storage!.DeleteGroup(_sim.Groups[group].Id, failure => Complete(null, failure, () => HasDropped(group)));
         PlanDisk();
     }
 
@@ -116,6 +140,8 @@ internal sealed partial class Node
         _isLoaded = false;
         _isRegistered = false;
         _followPlanned = false;
+        _followsAt = 0;
+        Followed = MetadataImage.Empty;
         for (int group = 0; group < Replicas.Length; group++)
         {
             if (_placed[group]) Replicas[group] = new Replica(_sim, this, group, _recovering[group]);
@@ -133,13 +159,12 @@ internal sealed partial class Node
     private void Report()
     {
         if (++_ticks % TicksPerReport != 0) return;
-        MetadataImage image = Replicas[0]!.Metadata!.Image;
         if (!_isRegistered) Submit(Registration());
         List<PartitionIsr> inSync = [];
         for (int group = 1; group < Replicas.Length; group++)
         {
             if (Replicas[group] is not { IsLeading: true } replica) continue;
-            if (replica.InSyncNews(image) is { } news) inSync.Add(news);
+            if (replica.InSyncNews(Followed) is { } news) inSync.Add(news);
             if (replica.Completion is { } completion) Submit(completion);
         }
 

@@ -91,6 +91,11 @@ internal sealed record Parameters
     /// </summary>
     public bool IsPlaced { get; init; }
 
+    /// <summary>How often a node begins to follow the metadata later than it has them, and by how much at most.</summary>
+    public long LagEvery { get; init; }
+
+    public long LagMax { get; init; } = 5_000_000;
+
     // Clients.
     public long ProduceEvery { get; init; } = 20_000;
 

@@ -16,7 +16,9 @@ internal sealed partial class Replica
     private readonly List<Action> _gathered = [];
     private InSyncReplicas? _inSync; // While this one leads.
     private MembersWanted? _wanted;
+    private PartitionImage? _said; // What the metadata say of the partition, as far as this node follows them.
     private bool _isSettled = true;
+    private bool _claims; // Whether the term is to be recorded.
     private bool _gatheredPlanned;
     private long _ticks;
     private long _handsOverUntil;
@@ -33,19 +35,20 @@ internal sealed partial class Replica
     /// <summary>These are to be the members. Whoever leads brings it about.</summary>
     public void Want(PartitionImage partition)
     {
-        MembersWanted wanted = new(partition.Target, [], partition.IsMoving) { Move = partition.Move };
+        _said = partition;
+        MembersWanted wanted = MembersWanted.By(partition);
         if (_wanted is { } known && known.Move == wanted.Move && known.Voters.SequenceEqual(wanted.Voters)) return;
         _wanted = wanted;
         BeginDriving();
     }
 
-    /// <summary>Who is in sync, when the metadata can say it and say something else.</summary>
+    /// <summary>Who is in sync, when the metadata can say it and say something else, or are to record the term.</summary>
     public PartitionIsr? InSyncNews(MetadataImage image)
     {
         LeaderEpoch epoch = Core.Term.ToLeaderEpoch();
         if (_node.Level < FeatureLevel.Operable || image.Find(_id) is not { } said || epoch.Value < said.IsrEpoch.Value) return null;
         ImmutableArray<NodeId> found = InSync;
-        if (said.Replicas.Where(found.Contains).SequenceEqual(said.Isr)) return null;
+        if (!(_claims && epoch.Value > said.IsrEpoch.Value) && said.Replicas.Where(found.Contains).SequenceEqual(said.Isr)) return null;
         return new PartitionIsr(_id.Topic, _id.Partition, epoch, found);
     }
 
@@ -87,7 +90,7 @@ internal sealed partial class Replica
         }
 
         ImmutableArray<NodeId> voters = Core.Membership.Voters;
-        ImmutableArray<NodeId> recorded = _node.Replicas[0]!.Metadata!.Image.Find(_id)?.Isr ?? voters;
+        ImmutableArray<NodeId> recorded = _node.Followed.Find(_id)?.Isr ?? voters;
         TimeSpan lag = TimeSpan.FromMicroseconds(_sim.Parameters.InSyncMicros);
         _inSync = new InSyncReplicas(_node.Self, _sim.Time, lag, lag / InSyncReplicas.LooksPerLag);
         _inSync.Begin([.. voters.Where(node => node == _node.Self || recorded.Contains(node))]);
@@ -104,6 +107,7 @@ internal sealed partial class Replica
     {
         _isSettled = _wanted is null;
         Completion = null;
+        _claims = false;
         _memberSteps.Begin();
     }
 
@@ -116,23 +120,24 @@ internal sealed partial class Replica
 
     private void TakeNextStep()
     {
-        switch (_memberSteps.Next(Core, _wanted!, out Membership target))
+        bool isConfirmed = _wanted!.IsConfirmedBy(_said, Core.Term.ToLeaderEpoch());
+        switch (_memberSteps.Next(Core, _wanted, isConfirmed, out Membership target))
         {
+            case MemberStep.Claim:
+                _claims = true;
+                break;
             case MemberStep.Change:
                 if (_sim.Trace.IsOn) Line($"members shall be {target}");
                 Step(RaftInput.ChangeMembership(target));
                 break;
             case MemberStep.Reached:
-                _isSettled = !_wanted!.MayReplace;
+                _isSettled = !_wanted.IsMove;
                 Completion = _isSettled
                     ? null
                     : new CompleteReassignment(_id.Topic, _id.Partition, Core.Term.ToLeaderEpoch(), target.Voters)
                     {
                         Move = _wanted.Move,
                     };
-                break;
-            case MemberStep.GiveUp:
-                _isSettled = true;
                 break;
         }
     }

@@ -356,6 +356,7 @@ internal sealed partial class Replica : IWalCompletion
             }
 
             _check.Applies(_node.Id, Core.Term, entry, payload.Span);
+            if (entry.Kind == EntryKind.Membership) _sim.RequirePlaced(_id);
             if (entry.Kind != EntryKind.Batch) continue;
             // A snapshot may have brought it already.
             if (entry.NextOffset > Log.NextOffset) _applying.Add(payload);

@@ -165,6 +165,7 @@ internal sealed partial class Simulation
         foreach (Node node in Nodes)
         {
             node.Resume();
+            node.Lag(0);
             node.SpareDisk();
             if (node.IsUp && node.IsSuspect) node.Crash(CrashKind.Kill); // Its files are looked at once more.
             node.Start();
@@ -228,6 +229,30 @@ internal sealed partial class Simulation
 
     public int IndexOf(GroupId id) => _indexes[id];
 
+    /// <summary>What the metadata are with the record at an offset, as soon as anybody has applied it.</summary>
+    public void Says(MetadataImage image, KafkaOffset at)
+    {
+        if (at < _saidTo) return;
+        _saidTo = at + 1;
+        _said = image;
+    }
+
+    /// <summary>
+    /// At every moment who votes in a partition's group is one of those that the metadata have as its replicas, and once no move is under
+    /// way all of them do: nobody who votes deletes what it has.
+    /// </summary>
+    public void RequirePlaced(GroupId id)
+    {
+        if (!Parameters.IsPlaced || !_indexes.TryGetValue(id, out int index) || _said.Find(id) is not { } said) return;
+        Group group = Groups[index];
+        Membership members = group.Check.Members ?? group.First;
+        NodeId[] voting = [.. members.Voters.Union(members.Outgoing)];
+        if (voting.All(said.Replicas.Contains) && (said.IsMoving || voting.Length == said.Replicas.Length)) return;
+        throw new SimulationFailure(
+            $"group {group.Check.Name}: the members are {members}, and the metadata have {string.Join(' ', said.Replicas)}"
+            + (said.IsMoving ? ", on their way" : ""));
+    }
+
     public ulong NextRead() => ++_lastRead;
 
     /// <summary>A buffer that lives as long as the run: nobody has to count who still looks at it.</summary>
@@ -253,6 +278,8 @@ internal sealed partial class Simulation
     }
 
     private long _nextProbe;
+    private MetadataImage _said = MetadataImage.Empty;
+    private KafkaOffset _saidTo;
 
     private void Step()
     {

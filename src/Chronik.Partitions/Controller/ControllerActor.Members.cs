@@ -28,7 +28,7 @@ internal sealed partial class ControllerActor
         }
 
         ImmutableArray<NodeId> learners = [.. _image.Brokers.Keys.Except(voters).OrderBy(id => id.Value)];
-        _log.Replica.Tell(new MembersWanted(voters, learners, MayReplace: true), ActorRefs.NoSender);
+        _log.Replica.Tell(new MembersWanted(voters, learners), ActorRefs.NoSender);
     }
 
     /// <summary>

@@ -77,8 +77,15 @@ internal sealed record FollowersSeen(long At, LogIndex End, ImmutableArray<NodeI
 /// <summary>To a replica that leads, from its isr: these are in sync now.</summary>
 internal sealed record InSync(ImmutableArray<NodeId> Replicas);
 
-/// <summary>Published on the event stream by isr: who is in sync, when a term of leadership begins and with every change.</summary>
-internal sealed record IsrFound(GroupId Group, LeaderEpoch Epoch, ImmutableArray<NodeId> Isr);
+/// <summary>
+/// Published on the event stream by isr: who is in sync, when a term of leadership begins and with every change. By the replica, too, when
+/// it wants the term recorded.
+/// </summary>
+internal sealed record IsrFound(GroupId Group, LeaderEpoch Epoch, ImmutableArray<NodeId> Isr)
+{
+    /// <summary>Whether the epoch is to be recorded, even if the same are in sync as before.</summary>
+    public bool IsClaim { get; init; }
+}
 
 /// <summary>Published on the event stream by isr: the term of leadership is over, and what it said last concerns nobody any more.</summary>
 internal sealed record IsrEnded(GroupId Group, LeaderEpoch Epoch);

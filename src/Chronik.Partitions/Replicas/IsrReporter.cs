@@ -10,6 +10,7 @@ namespace Chronik.Partitions.Replicas;
 /// <remarks>
 /// <code>
 ///   isr of each partition - IsrFound, IsrEnded -->|          |
+///   replicas with a move -- IsrFound (a claim) -->|          |
 ///   controller ------------ MetadataSaysIsr ----->| reporter |-- ChangeIsr --> the controller, wherever it is
 ///   own timer ------------- Send ---------------->|          |
 ///   the controller -------- Sent ---------------->|          |
@@ -67,9 +68,11 @@ internal sealed class IsrReporter : ReceiveActor, IWithTimers
 
     private void Note(IsrFound found)
     {
+        IsrFound? old = _wanted.GetValueOrDefault(found.Group);
+        if (old is { IsClaim: true } && old.Epoch == found.Epoch) found = found with { IsClaim = true };
         if (!IsNews(found))
         {
-            if (!_wanted.TryGetValue(found.Group, out IsrFound? old) || old.Epoch.Value > found.Epoch.Value) return;
+            if (old is null || old.Epoch.Value > found.Epoch.Value) return;
 
             // While something else may be on its way it becomes news once that has come true; it is looked at again then.
             if (_isSending) _wanted[found.Group] = found;
@@ -100,6 +103,7 @@ internal sealed class IsrReporter : ReceiveActor, IWithTimers
     {
         if (_node.Level < FeatureLevel.Operable || _node.Metadata.Image.Find(found.Group) is not { } partition) return false;
         if (found.Epoch.Value < partition.IsrEpoch.Value) return false;
+        if (found.IsClaim && found.Epoch.Value > partition.IsrEpoch.Value) return true;
         return !partition.Replicas.Where(replica => found.Isr.Contains(replica)).SequenceEqual(partition.Isr);
     }
 

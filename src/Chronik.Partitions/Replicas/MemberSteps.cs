@@ -13,11 +13,11 @@ internal enum MemberStep
     /// <summary>Propose other members.</summary>
     Change,
 
-    /// <summary>Nothing any more: the members are those that are wanted, and that is committed.</summary>
-    Reached,
+    /// <summary>Have the metadata record this term of leadership: until they have, what is wanted may be out of date.</summary>
+    Claim,
 
-    /// <summary>Nothing any more: the wish is out of date.</summary>
-    GiveUp,
+    /// <summary>Nothing but to say so, if it was a move: the members are those that are wanted, and that is committed.</summary>
+    Reached,
 }
 
 /// <summary>
@@ -40,18 +40,25 @@ internal sealed class MemberSteps(NodeId self, TimeProvider time)
     public void Begin() => _rounds.Clear();
 
     /// <summary>The next step, and the members to be: those to propose, or those that are there.</summary>
-    public MemberStep Next(RaftCore core, MembersWanted wanted, out Membership target)
+    /// <param name="core">The group, which this node leads.</param>
+    /// <param name="wanted">What is wanted.</param>
+    /// <param name="isConfirmed">
+    /// Whether that is as new as this term of leadership (<see cref="MembersWanted.IsConfirmedBy"/>): nothing is done before.
+    /// </param>
+    /// <param name="target">The members to be.</param>
+    public MemberStep Next(RaftCore core, MembersWanted wanted, bool isConfirmed, out Membership target)
     {
         Membership now = target = core.Membership;
         if (!core.IsMembershipCommitted) return MemberStep.Wait;
         bool isThere = now.Voters.Length == wanted.Voters.Length && now.Voters.All(wanted.Voters.Contains);
-        if (!isThere && !wanted.MayReplace) return MemberStep.GiveUp;
         bool replaces = !isThere && CanVote(core, wanted.Voters);
         ImmutableArray<NodeId> voters = isThere || replaces ? wanted.Voters : now.Voters;
         IEnumerable<NodeId> learners = replaces || isThere ? wanted.Learners : wanted.Learners.Union(wanted.Voters);
         target = new Membership(voters, learners: [.. learners.Except(voters)]);
+        bool isReached = isThere && target == now;
+        if (!isConfirmed && !(isReached && !wanted.IsMove)) return MemberStep.Claim;
         if (target != now) return MemberStep.Change;
-        return isThere ? MemberStep.Reached : MemberStep.Wait;
+        return isReached ? MemberStep.Reached : MemberStep.Wait;
     }
 
     /// <summary>

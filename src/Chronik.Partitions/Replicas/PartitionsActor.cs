@@ -164,7 +164,7 @@ internal sealed partial class PartitionsActor : ReceivePersistentActor, IWithTim
     {
         if (!_assigned.TryGetValue(group, out ReplicaAssigned? assigned)) return;
         _images[group] = image;
-        ReplicaOf(group)?.Tell(WantedBy(image));
+        ReplicaOf(group)?.Tell(MembersWanted.By(image));
         if (image.IsMoving || assigned.Voters.SequenceEqual(image.Replicas)) return;
         bool isLost = assigned.IsLostBy(_node.Self, _node.Peers.Directory);
         ReplicaAssigned there = assigned with { Voters = image.Replicas, Directories = image.Directories };
@@ -172,8 +172,6 @@ internal sealed partial class PartitionsActor : ReceivePersistentActor, IWithTim
         _assigned[group] = there;
         Persist(there, _ => SnapshotNowAndThen());
     }
-
-    private static MembersWanted WantedBy(PartitionImage image) => new(image.Target, [], image.IsMoving) { Move = image.Move };
 
     /// <summary>The metadata is loaded and says what must be here. Whatever else is here belongs to topics that were deleted.</summary>
     private void Reconcile(ReplicasAre truth)
@@ -223,7 +221,7 @@ internal sealed partial class PartitionsActor : ReceivePersistentActor, IWithTim
         IActorRef replica = Context.ActorOf(Props.Create(() => new ReplicaActor(_node, spec)), ActorNames.Of(assigned));
         Context.Watch(replica);
         _running.Add(replica, assigned.Group);
-        if (_images.TryGetValue(assigned.Group, out PartitionImage? image)) replica.Tell(WantedBy(image));
+        if (_images.TryGetValue(assigned.Group, out PartitionImage? image)) replica.Tell(MembersWanted.By(image));
         if (!_replicas.TryGetValue(assigned.Group.Topic, out Dictionary<int, IActorRef>? replicas))
             _replicas.Add(assigned.Group.Topic, replicas = []);
         replicas.Add(assigned.Group.Partition, replica);

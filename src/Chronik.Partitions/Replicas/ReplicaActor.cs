@@ -27,7 +27,7 @@ namespace Chronik.Partitions.Replicas;
 ///                TopicConfigChanged -->|          |-- creates snapshot-{n}, which sends to a member far behind, or receives
 ///   isr ------ InSync ---------------->|          |-- creates isr-{epoch} while it leads; FollowersSeen now and then --> isr
 ///   partitions, controller
-///              - MembersWanted ------->|          |-- event stream: MembersReached
+///              - MembersWanted ------->|          |-- event stream: MembersReached, IsrFound
 ///   readers ---- ConfirmRead,          |          |-- creates read-index, which gathers reads and asks for
 ///                LogSuspect ---------->|          |   one confirmation after the other (AskReadIndex)
 ///   partitions - LogGivenUp ---------->|          |-- ReplicaSuspect --> partitions, once it does not lead

@@ -157,7 +157,7 @@ public sealed class SnapshotTests
         await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: new ClusterOptions { Group = GroupId.Metadata });
         List<string> values = [];
         await cluster.ProduceAllAsync(values, 20);
-        MembersWanted one = new([Third], [], MayReplace: true);
+        MembersWanted one = new([Third], []);
         foreach (NodeId id in cluster.Ids) cluster.At(id).Replica.Tell(one, ActorRefs.NoSender);
         await NodeFixture.UntilAsync(() => cluster.At(Third).View is { IsLeader: true, AreReplicasSettled: true, Replicas.Count: 1 });
         await cluster.ProduceAllAsync(values, 1);

@@ -9,6 +9,8 @@ public sealed class MoveTests
 {
     private const long Long = 300_000_000;
 
+    private static readonly Comparer<NodeId> ById = Comparer<NodeId>.Create((a, b) => a.Value.CompareTo(b.Value));
+
     [Fact]
     public void All_replicas_of_a_partition_are_replaced_while_the_network_is_cut_and_nodes_crash() => Scenario.Each(20, seed =>
     {
@@ -89,6 +91,39 @@ public sealed class MoveTests
         PartitionEvery = 2_000_000,
         KillEvery = 3_000_000,
         TransferEvery = 2_000_000,
+    });
+
+    [Fact]
+    public void A_leader_that_follows_the_metadata_late_does_not_go_on_with_a_move_that_is_over() => Scenario.Each(10, seed =>
+    {
+        using Scenario scenario = new(Parameters.Calm(seed, nodes: 4) with { Replicas = 3, IsPlaced = true });
+        NodeId[] before = [.. scenario.Placement().Replicas];
+        NodeId added = scenario.Nodes.Select(node => node.Self).Except(before).Single();
+        (NodeId leader, NodeId late) = (before[0], before[1]);
+        scenario.Until(() => scenario.Image().Brokers.Count == 4, "registration of all");
+        scenario.Produce(5);
+        scenario.Lead(leader.Value);
+        scenario.Nodes[late.Value].Lag(12_000_000);
+        scenario.Nodes[added.Value].Crash(CrashKind.Kill);
+        NodeId[] first = [leader, late, added];
+        Move(scenario, 0, first);
+        scenario.Sim.RunFor(8_000_000);
+        scenario.Nodes[added.Value].Start();
+        AwaitMoved();
+        NodeId[] after = [.. first, before[2]];
+        Move(scenario, 0, after);
+        AwaitMoved();
+        scenario.Until(() => scenario.Nodes[late.Value].Followed.Find(Moved())!.IsMoving, "move at the late node");
+        scenario.Lead(late.Value);
+        scenario.Produce(5);
+        scenario.Sim.RunFor(2_000_000);
+        Assert.Equal<NodeId>(first, scenario.Nodes[late.Value].Followed.Find(Moved())!.Target); // It still sees the first move.
+        Assert.Equal(after.Order(ById), scenario.AwaitLeader().Core.Membership.Voters.Order(ById));
+        scenario.Finish();
+        Assert.Equal<NodeId>(after, scenario.Placement().Replicas);
+
+        GroupId Moved() => scenario.Sim.Groups[Scenario.Partition].Id;
+        void AwaitMoved() => scenario.Until(() => scenario.Placement() is { IsMoving: false }, "end of the move");
     });
 
     [Fact]
