@@ -14,7 +14,10 @@ public sealed class MemberStepsTests
     private static readonly KafkaOffset Offset = new(7);
 
     private readonly RaftCore _core = Leader();
-    private readonly MemberSteps _steps = new(One, TimeProvider.System);
+    private readonly MemberSteps _steps;
+    private KafkaOffset _followed = KafkaOffset.Unknown; // By node 2.
+
+    public MemberStepsTests() => _steps = new MemberSteps(One, TimeProvider.System, _ => _followed);
 
     [Fact]
     public void Before_its_term_is_recorded_a_leader_neither_changes_its_members_nor_reports_that_a_move_is_done()
@@ -54,6 +57,29 @@ public sealed class MemberStepsTests
         Assert.False(wanted.IsConfirmedBy(said with { Removing = [], Move = KafkaOffset.Unknown }, epoch));
     }
 
+    [Fact]
+    public void A_node_votes_once_it_has_everything_and_knows_of_the_move()
+    {
+        MembersWanted wanted = new([One, Two], []) { Move = Offset };
+        Assert.Equal(MemberStep.Change, _steps.Next(_core, wanted, isConfirmed: true, out Membership target));
+        Do(_core, RaftInput.ChangeMembership(target));
+        _followed = Offset + 1;
+        Assert.Equal(MemberStep.Wait, _steps.Next(_core, wanted, isConfirmed: true, out _)); // It has nothing.
+        Do(_core, RaftInput.Receive(new RaftMessage
+        {
+            Kind = MessageKind.AppendReply,
+            From = Two,
+            To = One,
+            Term = _core.Term,
+            Index = _core.LastIndex,
+        }));
+        _followed = Offset;
+        Assert.Equal(MemberStep.Wait, _steps.Next(_core, wanted, isConfirmed: true, out _));
+        _followed = Offset + 1;
+        Assert.Equal(MemberStep.Change, _steps.Next(_core, wanted, isConfirmed: true, out target));
+        Assert.Equal<NodeId>([One, Two], target.Voters);
+    }
+
     private static RaftCore Leader()
     {
         RaftCore core = new(
@@ -67,15 +93,21 @@ public sealed class MemberStepsTests
                 Membership = new Membership([One]),
                 Entries = [],
             });
+        Do(core, RaftInput.Tick());
+        Assert.True(core.HasCommittedInTerm);
+        return core;
+    }
+
+    /// <summary>Steps the core, and is its disk.</summary>
+    private static void Do(RaftCore core, in RaftInput input)
+    {
         RaftEffects effects = new();
-        core.Step(RaftInput.Tick(), effects);
-        while (!core.HasCommittedInTerm)
+        core.Step(input, effects);
+        while (effects.HasWrite)
         {
             ulong written = effects.WriteNumber;
             effects.Clear();
             core.Step(RaftInput.DiskDone(written), effects);
         }
-
-        return core;
     }
 }

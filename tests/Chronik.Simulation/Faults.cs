@@ -197,8 +197,13 @@ internal sealed class Faults(Simulation sim, SimRandom random)
     private void Transfer()
     {
         int group = random.Next(sim.Groups.Count);
-        if (sim.Leader(group) is not { } leader) return;
-        NodeId target = random.Chance(0.3) ? NodeId.None : new NodeId(random.Next(sim.Nodes.Count));
+        if (sim.Leader(group) is null) return;
+        Transfer(group, random.Chance(0.3) ? NodeId.None : new NodeId(random.Next(sim.Nodes.Count)));
+    }
+
+    private void Transfer(int group, NodeId target)
+    {
+        if (_stopped || sim.Leader(group) is not { } leader) return;
         if (sim.Trace.IsOn) leader.Line($"hands over to {target}");
         leader.Node.Do(() => leader.TryControl(RaftInput.TransferTo(target)));
     }
@@ -242,12 +247,14 @@ internal sealed class Faults(Simulation sim, SimRandom random)
         leader.Node.Do(() => leader.Command(new AlterReassignments([move])));
     }
 
-    /// <summary>A node follows the metadata late, for a while that is as long as it is late at most.</summary>
+    /// <summary>A node follows the metadata late for a while, and is to lead something meanwhile.</summary>
     private void Lag()
     {
         if (Anyone() is not { } node) return;
-        node.Lag(random.Between(0, sim.Parameters.LagMax));
+        long lag = random.Between(0, sim.Parameters.LagMax);
+        node.Lag(lag);
         sim.After(random.Between(0, sim.Parameters.LagMax), () => node.Lag(0));
+        sim.After(random.Between(lag / 2, 2 * lag), () => Transfer(random.Next(sim.Groups.Count), node.Self));
     }
 
     private Node? Anyone()

@@ -29,6 +29,9 @@ internal sealed class MetadataState
     /// <summary>What is committed.</summary>
     public MetadataImage Image { get; private set; } = MetadataImage.Empty;
 
+    /// <summary>The first record that is not in the image.</summary>
+    public KafkaOffset Next => _next;
+
     /// <summary>Makes the image anew from the log.</summary>
     public void Rebuild()
     {

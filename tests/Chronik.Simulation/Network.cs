@@ -1,4 +1,5 @@
 using Chronik.Metadata;
+using Chronik.Model;
 using Chronik.Raft;
 
 namespace Chronik.Simulation;
@@ -20,6 +21,9 @@ internal sealed class Envelope
 
     /// <summary>For the controller.</summary>
     public MetadataCommand? Command { get; init; }
+
+    /// <summary>Of a ping: the first record of the metadata that the sender has not followed.</summary>
+    public KafkaOffset Followed { get; init; }
 
     /// <summary>Not a message but the end of a connection: the sender's process is gone.</summary>
     public bool IsEnd { get; init; }

@@ -16,6 +16,7 @@ internal sealed partial class Node
     private bool _isRegistered;
     private bool _followPlanned;
     private long _lag; // By how much it follows the metadata later than it has them, at present.
+    private KafkaOffset _followedTo; // The first record that it has not followed.
     private long _followsAt; // When it is to have followed everything that it has.
     private int _level = FeatureLevel.Oldest;
     private long _ticks;
@@ -50,11 +51,12 @@ internal sealed partial class Node
             _followPlanned = false;
             Replica metadata = Replicas[0]!;
             MetadataImage image = metadata.Metadata!.Image;
+            KafkaOffset next = metadata.Metadata.Next;
             bool isLeading = metadata.IsLeading;
             _level = Math.Max(_level, image.Level);
             _followsAt = Math.Max(_followsAt, _sim.Now + _lag);
-            if (_followsAt == _sim.Now) Follow(image, isLeading);
-            else Plan(_followsAt - _sim.Now, () => Follow(image, isLeading));
+            if (_followsAt == _sim.Now) Follow(image, next, isLeading);
+            else Plan(_followsAt - _sim.Now, () => Follow(image, next, isLeading));
         });
     }
 
@@ -74,7 +76,7 @@ internal sealed partial class Node
             _sim.Network.Send(new Envelope { From = Id, To = leader.Value, Command = command });
     }
 
-    private void Follow(MetadataImage image, bool isLeading)
+    private void Follow(MetadataImage image, KafkaOffset next, bool isLeading)
     {
         Followed = image;
         _isRegistered |= image.Brokers.GetValueOrDefault(Self)?.Incarnation == Process;
@@ -90,6 +92,8 @@ internal sealed partial class Node
             if (!partition.IsMoving) _first[group] = new Membership(partition.Replicas);
             Replicas[group]?.Want(partition);
         }
+
+        _followedTo = next;
     }
 
     /// <summary>It may have been here before, and have forgotten what it promised then.</summary>
@@ -141,6 +145,7 @@ internal sealed partial class Node
         _isRegistered = false;
         _followPlanned = false;
         _followsAt = 0;
+        _followedTo = KafkaOffset.Zero;
         Followed = MetadataImage.Empty;
         for (int group = 0; group < Replicas.Length; group++)
         {

@@ -1,3 +1,4 @@
+using Chronik.Model;
 using Chronik.Raft;
 
 namespace Chronik.Simulation;
@@ -7,10 +8,16 @@ internal sealed partial class Node
 {
     private readonly long[] _heard;
     private readonly bool[] _lost;
+    private readonly KafkaOffset[] _followedBy;
     private readonly Envelope[] _pings;
     private readonly Envelope[] _ends;
 
     public bool HasLost(int peer) => _lost[peer];
+
+    /// <summary>How far a node follows the metadata, as it said last.</summary>
+    public KafkaOffset FollowedBy(NodeId node) =>
+        _sim.Plant.Shell == ShellFault.AdmitUninformed ? new KafkaOffset(long.MaxValue)
+        : node == Self ? _followedTo : _followedBy[node.Value];
 
     private void PlanTick(long delay) => _sim.Queue.Plan(_sim.Now + delay, new Event(EventKind.Tick, Id, Incarnation, null));
 
@@ -20,6 +27,7 @@ internal sealed partial class Node
         for (int peer = 0; peer < _heard.Length; peer++)
         {
             if (peer == Id) continue;
+            if (_pings[peer].Followed != _followedTo) _pings[peer] = new Envelope { From = Id, To = peer, Followed = _followedTo };
             _sim.Network.Send(_pings[peer]);
             if (!_lost[peer] && _sim.Now - _heard[peer] > _sim.SilenceMicros) Lose(peer);
         }
@@ -43,6 +51,7 @@ internal sealed partial class Node
             foreach (Replica? replica in Replicas) replica?.PeerBack(envelope.From);
         }
 
+        if (envelope.Followed > _followedBy[envelope.From]) _followedBy[envelope.From] = envelope.Followed;
         if (envelope.HasRaft) Replicas[envelope.Group]?.Step(RaftInput.Receive(envelope.Raft));
         else if (envelope.Snapshot is { } snapshot) Replicas[envelope.Group]?.Receive(envelope.From, snapshot);
         else if (envelope.Command is { } command) Replicas[0]!.Command(command);

@@ -56,6 +56,7 @@ internal sealed partial class Node
         _placed = [.. sim.Groups.Select(group => !sim.Parameters.IsPlaced || group.First.Contains(new NodeId(id)))];
         _heard = new long[sim.Parameters.Nodes];
         _lost = new bool[sim.Parameters.Nodes];
+        _followedBy = new KafkaOffset[sim.Parameters.Nodes];
         _pings = [.. Enumerable.Range(0, sim.Parameters.Nodes).Select(to => new Envelope { From = id, To = to })];
         _ends = [.. Enumerable.Range(0, sim.Parameters.Nodes).Select(to => new Envelope { From = id, To = to, IsEnd = true })];
     }
@@ -93,6 +94,7 @@ internal sealed partial class Node
             Storage.CheckpointWanted += WantCheckpoint;
             Array.Fill(_heard, _sim.Now);
             Array.Clear(_lost);
+            Array.Clear(_followedBy);
             StartReplicas();
             _sim.Trace.Note(Id, Incarnation);
             if (_sim.Trace.IsOn) Log($"started, incarnation {Incarnation}");

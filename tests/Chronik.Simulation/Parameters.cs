@@ -233,6 +233,8 @@ internal sealed record Parameters
             HandOverEvery = Maybe(0.35, 2_000_000, 10_000_000),
             IsPlaced = random.Chance(0.5),
             MoveEvery = Maybe(0.7, 1_000_000, 8_000_000),
+            LagEvery = Maybe(0.5, 500_000, 8_000_000),
+            LagMax = random.Logarithmic(200_000, 20_000_000),
         };
 
         long Maybe(double chance, long low, long high) => random.Chance(chance) ? random.Logarithmic(low, high) : 0;

@@ -22,6 +22,12 @@ internal enum ShellFault
 
     /// <summary>Reads are answered before everything up to their index is applied.</summary>
     ReadBeforeApplied,
+
+    /// <summary>A leader changes its members, and says that they are those that are wanted, before its term is recorded.</summary>
+    ChangeUnconfirmed,
+
+    /// <summary>A leader lets nodes vote that have not heard of the move yet.</summary>
+    AdmitUninformed,
 }
 
 /// <summary>A planted fault by the name that the command line and the documentation know it by.</summary>

@@ -115,13 +115,14 @@ internal sealed partial class Replica
     {
         if (!IsLeading || _metadata is not null) return;
         if (!Core.IsAsleep && ++_ticks % _sim.TicksPerLook == 0) Look();
-        if (!_isSettled) TakeNextStep();
+        if (!_isSettled) TakeNextStep(_wanted!);
     }
 
-    private void TakeNextStep()
+    private void TakeNextStep(MembersWanted wanted)
     {
-        bool isConfirmed = _wanted!.IsConfirmedBy(_said, Core.Term.ToLeaderEpoch());
-        switch (_memberSteps.Next(Core, _wanted, isConfirmed, out Membership target))
+        bool isConfirmed = _sim.Plant.Shell == ShellFault.ChangeUnconfirmed
+            || wanted.IsConfirmedBy(_said, Core.Term.ToLeaderEpoch());
+        switch (_memberSteps.Next(Core, wanted, isConfirmed, out Membership target))
         {
             case MemberStep.Claim:
                 _claims = true;
@@ -131,12 +132,12 @@ internal sealed partial class Replica
                 Step(RaftInput.ChangeMembership(target));
                 break;
             case MemberStep.Reached:
-                _isSettled = !_wanted.IsMove;
+                _isSettled = !wanted.IsMove;
                 Completion = _isSettled
                     ? null
                     : new CompleteReassignment(_id.Topic, _id.Partition, Core.Term.ToLeaderEpoch(), target.Voters)
                     {
-                        Move = _wanted.Move,
+                        Move = wanted.Move,
                     };
                 break;
         }

@@ -77,7 +77,7 @@ internal sealed partial class Replica : IWalCompletion
                 Life = recovering ? sim.Random.Next(int.MaxValue) : 0,
             });
         _check.Restarted(node.Id, Core.AppliedIndex, AppliedNext);
-        _memberSteps = new MemberSteps(node.Self, sim.Time);
+        _memberSteps = new MemberSteps(node.Self, sim.Time, node.FollowedBy);
         if (info.IsMetadata) _metadata = new MetadataState(Log, sim, node);
     }
 

@@ -48,6 +48,7 @@ internal sealed partial class ControllerActor
             saysIsr = before.Level < _image.Level ? MetadataSaysIsr.Anything : new MetadataSaysIsr([.. records.SelectMany(IsrOf)]);
         }
 
+        _partitions.Tell(new MetadataFollowed(_next));
         _setup.Published.Set(_image, _next);
         if (saysIsr is { Groups: { IsDefault: true } or { Length: > 0 } }) Context.System.EventStream.Publish(saysIsr);
         if (restatedAt is { } start) _log!.Replica.Tell(new DeleteRecords(start), ActorRefs.Nobody);

@@ -32,6 +32,7 @@ internal sealed class PeerHub : IDisposable
     private bool _timerRuns; // While there are peers: a node by itself is not woken ten times a second for nothing.
     private long _timerRanAt;
     private ulong _cluster;
+    private long _followed = KafkaOffset.Unknown.Value;
 
     /// <summary>Makes the hub of a node that belongs to no cluster yet and knows no peers.</summary>
     /// <param name="self">The node.</param>
@@ -60,6 +61,16 @@ internal sealed class PeerHub : IDisposable
 
     /// <summary>This node's directory.</summary>
     public Guid Directory { get; }
+
+    /// <summary>
+    /// The first record of the metadata that this node has not followed yet: what those before it take away or give to it has been begun.
+    /// Told to the others with every sign of life.
+    /// </summary>
+    public KafkaOffset Followed
+    {
+        get => new(Volatile.Read(ref _followed));
+        set => Volatile.Write(ref _followed, value.Value);
+    }
 
     /// <summary>Who leads what.</summary>
     public LeaderTable Leaders { get; } = new();
@@ -129,6 +140,10 @@ internal sealed class PeerHub : IDisposable
 
     /// <summary>Whether a node was heard of lately; always true of this one.</summary>
     public bool IsAlive(NodeId node) => node == Self || (_links.TryGetValue(node, out PeerLink? link) && link.IsAlive);
+
+    /// <summary>How far a node follows the metadata, as it said last; unknown when nothing was heard of it.</summary>
+    public KafkaOffset FollowedBy(NodeId node) =>
+        node == Self ? Followed : _links.TryGetValue(node, out PeerLink? link) ? link.Followed : KafkaOffset.Unknown;
 
     /// <summary>Whether a node has said that it is about to stop, and was not lost since.</summary>
     public bool IsStopping(NodeId node) => _stopping.ContainsKey(node);

@@ -23,6 +23,7 @@ internal sealed class PeerLink
     private long _announced;
     private long _heardByPeer;
     private long _heardFromPeer;
+    private long _followed = KafkaOffset.Unknown.Value;
     private int _pingsUnheard;
     private int _isAlive;
     private int _newestLevel;
@@ -58,6 +59,9 @@ internal sealed class PeerLink
 
     /// <summary>Up to which change of what this node leads the peer has heard.</summary>
     public long HeardByPeer => Volatile.Read(ref _heardByPeer);
+
+    /// <summary>The first record of the metadata that the peer has not followed, as it said last; unknown when it has not.</summary>
+    public KafkaOffset Followed => new(Volatile.Read(ref _followed));
 
     /// <summary>The association is a new one: what was on its way is lost.</summary>
     public void Redirect(ICanTell control, ICanTell bulk)
@@ -107,7 +111,7 @@ internal sealed class PeerLink
     /// <summary>A sign of life, on the way on which nothing waits.</summary>
     public void Ping()
     {
-        Ping ping = new(_hub.Now, Volatile.Read(ref _theirPing), Volatile.Read(ref _heardFromPeer));
+        Ping ping = new(_hub.Now, Volatile.Read(ref _theirPing), Volatile.Read(ref _heardFromPeer), _hub.Followed);
         _control.Add(new Outgoing(default, default, ping), canWait: false);
     }
 
@@ -155,6 +159,7 @@ internal sealed class PeerLink
     public void Pinged(Ping ping)
     {
         Volatile.Write(ref _theirPing, ping.SentAt);
+        Volatile.Write(ref _followed, ping.Followed.Value);
         if (ping.Echo > Volatile.Read(ref _confirmedAt) && ping.Echo <= _hub.Now) Volatile.Write(ref _confirmedAt, ping.Echo);
         lock (_announcing)
         {

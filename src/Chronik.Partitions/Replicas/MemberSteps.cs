@@ -26,7 +26,8 @@ internal enum MemberStep
 /// </summary>
 /// <param name="self">The leader.</param>
 /// <param name="time">The clock by which members catch up.</param>
-internal sealed class MemberSteps(NodeId self, TimeProvider time)
+/// <param name="followedBy">How far a node follows the metadata: the first record that it has not followed.</param>
+internal sealed class MemberSteps(NodeId self, TimeProvider time, Func<NodeId, KafkaOffset> followedBy)
 {
     /// <summary>
     /// A member has caught up when it took no longer than this to get everything that the log held when the time began (thesis, 4.2.1): so
@@ -51,7 +52,7 @@ internal sealed class MemberSteps(NodeId self, TimeProvider time)
         Membership now = target = core.Membership;
         if (!core.IsMembershipCommitted) return MemberStep.Wait;
         bool isThere = now.Voters.Length == wanted.Voters.Length && now.Voters.All(wanted.Voters.Contains);
-        bool replaces = !isThere && CanVote(core, wanted.Voters);
+        bool replaces = !isThere && CanVote(core, wanted);
         ImmutableArray<NodeId> voters = isThere || replaces ? wanted.Voters : now.Voters;
         IEnumerable<NodeId> learners = replaces || isThere ? wanted.Learners : wanted.Learners.Union(wanted.Voters);
         target = new Membership(voters, learners: [.. learners.Except(voters)]);
@@ -63,18 +64,22 @@ internal sealed class MemberSteps(NodeId self, TimeProvider time)
 
     /// <summary>
     /// Whether these may be the voters from now on: whoever is new has everything, and so has a majority of all. Otherwise the group might
-    /// wait for them, and lose what few have if those were lost meanwhile.
+    /// wait for them, and lose what few have if those were lost meanwhile. Whoever is new also knows of the move. Its node may have been
+    /// here before and read late that it is no longer, and deletes what it has then.
     /// </summary>
-    private bool CanVote(RaftCore core, ImmutableArray<NodeId> voters)
+    private bool CanVote(RaftCore core, MembersWanted wanted)
     {
         int ready = 0;
-        foreach (NodeId node in voters)
+        foreach (NodeId node in wanted.Voters)
         {
-            if (node == self || HasCaughtUp(core, node)) ready++;
-            else if (!core.Membership.Voters.Contains(node)) ready = int.MinValue;
+            bool isNew = !core.Membership.Voters.Contains(node);
+            bool isReady = node == self || HasCaughtUp(core, node);
+            if (isNew && wanted.IsMove) isReady &= followedBy(node) > wanted.Move;
+            if (isReady) ready++;
+            else if (isNew) ready = int.MinValue;
         }
 
-        return ready > voters.Length / 2;
+        return ready > wanted.Voters.Length / 2;
     }
 
     private bool HasCaughtUp(RaftCore core, NodeId node)

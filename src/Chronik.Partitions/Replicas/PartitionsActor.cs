@@ -15,6 +15,7 @@ namespace Chronik.Partitions.Replicas;
 ///   controller -- AssignReplicas, UnassignReplicas, ConfigureTopic --> partitions -- creates --> replica
 ///   controller -- PartitionsMoved -----------------------------------> partitions -- MembersWanted ----> replica
 ///   controller -- ReplicasAre (the whole truth, once it is loaded) --> partitions
+///   controller -- MetadataFollowed ----------------------------------> partitions -- tells the hub, which tells the other nodes
 ///   storage ----- CheckpointNeeded ----------------------------------> partitions -- WriteCheckpoint --> replica
 ///   own timer --- ApplyRetention ------------------------------------> partitions -- ApplyRetention ---> replicas
 ///   replica ----- Terminated ----------------------------------------> partitions -- DeleteGroup (if it was unassigned) --> storage
@@ -78,6 +79,7 @@ internal sealed partial class PartitionsActor : ReceivePersistentActor, IWithTim
             foreach ((GroupId group, PartitionImage image) in moved.Partitions) Follow(group, image);
         });
         Command<ReplicasAre>(Reconcile);
+        Command<MetadataFollowed>(followed => _node.Peers.Followed = followed.End);
         Command<ConfigureTopic>(Configure);
         Command<CheckpointNeeded>(needed => Checkpoint(needed.Group));
         Command<ApplyRetention>(retention =>
@@ -376,6 +378,11 @@ internal sealed record ReplicasAre(
     IReadOnlyList<ReplicaAssigned> Replicas,
     IReadOnlyList<KeyValuePair<TopicId, TopicConfig>> Configs,
     IReadOnlyList<KeyValuePair<GroupId, PartitionImage>> Partitions);
+
+/// <summary>
+/// To /partitions, from the controller, after everything that comes of the records of the metadata before <paramref name="End"/>.
+/// </summary>
+internal sealed record MetadataFollowed(KafkaOffset End);
 
 /// <summary>To /partitions, from the controller: a topic's settings.</summary>
 internal sealed record ConfigureTopic(TopicId Topic, TopicConfig Config);

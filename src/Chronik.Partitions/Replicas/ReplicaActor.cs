@@ -59,7 +59,7 @@ internal sealed partial class ReplicaActor : UntypedActor
         _config = spec.Config;
         _self = Self;
         _producers = new ProducerStates(node.Limits.PartitionProducers);
-        _memberSteps = new MemberSteps(node.Self, node.Time);
+        _memberSteps = new MemberSteps(node.Self, node.Time, node.Peers.FollowedBy);
         _lag = new ReplicationLag(node.Meters);
         _ticksPerLook = Math.Max(1, (long)(node.Limits.ReplicaLagMax / InSyncReplicas.LooksPerLag / node.Ticker.Interval));
         RecoveredGroup? recovered = node.Storage.TakeRecovered(spec.Group);

@@ -158,6 +158,24 @@ public sealed class PeerHubTests : TestKit
     }
 
     [Fact]
+    public async Task How_far_a_node_follows_the_metadata_is_heard_of()
+    {
+        await ConnectAsync();
+        Assert.Equal(KafkaOffset.Unknown, _two.FollowedBy(One));
+        _one.Followed = new KafkaOffset(5);
+        await NodeFixture.UntilAsync(() => _two.FollowedBy(One) == new KafkaOffset(5));
+        Assert.Equal(KafkaOffset.Unknown, _two.FollowedBy(new NodeId(3)));
+    }
+
+    [Fact]
+    public void A_sign_of_life_of_a_version_that_does_not_say_how_far_it_follows_the_metadata_is_understood()
+    {
+        byte[] bytes = new byte[3 * sizeof(long)];
+        FrameReader reader = new(bytes);
+        Assert.Equal(new Ping(0, 0, 0, new KafkaOffset(long.MaxValue)), Ping.Read(ref reader));
+    }
+
+    [Fact]
     public async Task Frames_of_another_cluster_or_incarnation_are_not_heard()
     {
         using PeerHub stranger = new(One, Guid.NewGuid(), TimeProvider.System, _buffers, new PeerOptions());

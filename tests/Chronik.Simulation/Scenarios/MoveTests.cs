@@ -127,6 +127,27 @@ public sealed class MoveTests
     });
 
     [Fact]
+    public void A_node_that_reads_late_that_it_was_sent_away_is_not_called_back_before_it_has() => Scenario.Each(10, seed =>
+    {
+        using Scenario scenario = new(Parameters.Calm(seed, nodes: 4) with { Replicas = 3, IsPlaced = true });
+        NodeId[] before = [.. scenario.Placement().Replicas];
+        GroupId moved = scenario.Sim.Groups[Scenario.Partition].Id;
+        NodeId late = before[1];
+        scenario.Produce(5);
+        scenario.Lead(before[0].Value);
+        scenario.Nodes[late.Value].Lag(5_000_000);
+        Move(scenario, 0, [.. before.Where(node => node != late)]);
+        scenario.Until(() => scenario.Placement() is { IsMoving: false }, "end of the move");
+        Assert.True(scenario.Nodes[late.Value].Hosts(Scenario.Partition)); // It does not know yet.
+        Move(scenario, 0, before);
+        scenario.Sim.RunFor(2_000_000);
+        Assert.DoesNotContain(late, scenario.AwaitLeader().Core.Membership.Voters);
+        scenario.Until(() => scenario.Image().Find(moved) is { IsMoving: false }, "end of the move");
+        scenario.Finish();
+        Assert.Contains(late, scenario.AwaitLeader().Core.Membership.Voters);
+    });
+
+    [Fact]
     public void Who_is_in_sync_is_recorded_and_an_earlier_leader_is_not_believed() => Scenario.Each(10, seed =>
     {
         using Scenario scenario = new(Parameters.Calm(seed) with { IsPlaced = true, ProduceEvery = 20_000 });

@@ -26,6 +26,8 @@ public sealed class PlantTests
         { "ForgetRecovering", 400 },
         { "ForgetMissedTicks", 1_000 },
         { "ReadBeforeApplied", 100 },
+        { "ChangeUnconfirmed", 3_000 },
+        { "AdmitUninformed", 1_000 },
     };
 
     [Theory]
