@@ -17,34 +17,20 @@ internal static class CommittedRecords
     public static void ForEach(PartitionView view, Reader reader) => ForEach(view, view.LogStartOffset, reader);
 
     /// <summary>Hands every record from an offset, or the log start if that is later, up to the high watermark to a reader.</summary>
-    /// <exception cref="StorageException">The log is damaged; its replica is to be told, see <see cref="LogSuspect"/>.</exception>
+    /// <exception cref="StorageException">
+    /// The log is damaged: its replica is to be told, see <see cref="LogSuspect"/>. Or some of it was deleted meanwhile: what is left has to be
+    /// read from its start.
+    /// </exception>
     public static void ForEach(PartitionView view, KafkaOffset from, Reader reader)
     {
         if (from < view.LogStartOffset) from = view.LogStartOffset;
-        KafkaOffset next = from;
-        while (next < view.HighWatermark)
+        KafkaOffset next = view.Log.Walk(from, view.HighWatermark, ReadBytes, (in batch) =>
         {
-            BufferSlice batches = view.Log.ReadBatches(next, view.HighWatermark, ReadBytes);
-            Invariant.Require(batches.Length > 0);
-            try
-            {
-                for (int at = 0; at < batches.Length;)
-                {
-                    RecordBatchView batch = new(batches.Span[at..]);
-                    if (!batch.IsIntact)
-                        throw new StorageException($"the batch at offset {next} of the log is damaged") { IsDamage = true };
-                    foreach (RecordView record in batch.Records())
-                        if (record.Offset >= from)
-                            reader(record);
-                    next = batch.NextOffset;
-                    at += (int)batch.Size;
-                }
-            }
-            finally
-            {
-                batches.Release();
-            }
-        }
+            foreach (RecordView record in batch.Records())
+                if (record.Offset >= from)
+                    reader(record);
+        });
+        if (next < view.HighWatermark) throw new StorageException($"what lies at offset {next} is not there any more");
     }
 }
 

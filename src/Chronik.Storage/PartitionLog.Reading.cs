@@ -52,8 +52,10 @@ public sealed partial class PartitionLog
 
     /// <summary>
     /// The same as <see cref="Read"/> with at least one batch, copied into a pooled buffer with one reference for the caller; empty when
-    /// there is nothing. Not checked: the caller has the bytes in its hands, and looks at their checksums itself.
+    /// there is nothing: it has been deleted, or is not there yet. Not checked: the caller has the bytes in its hands, and looks at them with
+    /// a <see cref="BatchWalk"/>.
     /// </summary>
+    /// <exception cref="StorageException">The way to the first batch is damaged.</exception>
     public BufferSlice ReadBatches(KafkaOffset from, KafkaOffset limit, int maxBytes)
     {
         using FileRecords? records = ReadUnchecked(from, limit, maxBytes, atLeastOneBatch: true);
@@ -69,6 +71,43 @@ public sealed partial class PartitionLog
             buffer.Release();
             throw;
         }
+    }
+
+    /// <summary>
+    /// Hands every batch to a reader, from the one that holds an offset on, each of which is what was written and follows the one before
+    /// it.
+    /// </summary>
+    /// <param name="from">The offset.</param>
+    /// <param name="limit">Where to end: the batch that holds the offset before it is the last.</param>
+    /// <param name="maxBytes">How much to read at a time.</param>
+    /// <param name="reader">Takes a batch.</param>
+    /// <returns>
+    /// The offset behind the last batch: below <paramref name="limit"/> when what follows has been deleted or is not there yet.
+    /// </returns>
+    /// <exception cref="StorageException">A batch is damaged; the reader has had those before it.</exception>
+    public KafkaOffset Walk(KafkaOffset from, KafkaOffset limit, int maxBytes, BatchReader reader)
+    {
+        KafkaOffset next = from;
+        for (bool isFirst = true; next < limit; isFirst = false)
+        {
+            BufferSlice batches = ReadBatches(next, limit, maxBytes);
+            if (batches.Length == 0) break;
+            try
+            {
+                BatchWalk walk = isFirst ? BatchWalk.Holding(batches.Span, next) : new BatchWalk(batches.Span, next);
+                while (walk.MoveNext()) reader(walk.Current);
+                next = walk.Next;
+                if (walk.Damage is not { } damage) continue;
+                Distrust(next);
+                throw new StorageException($"the log of group {Group} is damaged, {damage}") { IsDamage = true };
+            }
+            finally
+            {
+                batches.Release();
+            }
+        }
+
+        return next;
     }
 
     /// <summary>
@@ -108,6 +147,14 @@ public sealed partial class PartitionLog
         return ranges;
     }
 
+    /// <summary>Begins to look at every byte from the first segment on. The caller disposes it.</summary>
+    public LogScan Scan() => new(this, _disk, _pool);
+
+    /// <summary>
+    /// The segment that holds an offset, or what is left of the log behind it, with a reference; null when there is nothing.
+    /// </summary>
+    internal Segment? AcquireFrom(KafkaOffset offset) => Acquire(Math.Max(offset.Value, LogStartOffset.Value), out _);
+
     /// <summary>The segment that holds an offset, with a reference; null when it is gone or the offset not there yet.</summary>
     private Segment? Acquire(long offset, out long nextBase)
     {
@@ -142,8 +189,13 @@ public sealed partial class PartitionLog
         // Bytes before the offset behind them: see the remarks of the class.
         long bytes = segment.Bytes;
         long segmentNext = nextBase >= 0 ? nextBase : Volatile.Read(ref _next);
-        long start = segment.PositionOf(from, bytes);
-        if (start >= bytes) return default;
+        long start = segment.PositionOf(from, bytes, out long lookedAt);
+        if (start >= bytes)
+        {
+            segment.CheckReach(from, lookedAt, bytes, isComplete: nextBase >= 0, _pool);
+            return default;
+        }
+
         long end = limit >= segmentNext ? bytes : segment.EndBefore(limit, bytes);
         if (end - start <= maxBytes) return (start, end);
 

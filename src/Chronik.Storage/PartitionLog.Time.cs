@@ -4,16 +4,18 @@ using Chronik.Protocol.RecordBatches;
 
 namespace Chronik.Storage;
 
-// Lookups by timestamp: any thread, no lock. The index finds the batch; only that one is decompressed.
+// Lookups by timestamp: any thread, no lock. The index says where to begin; from there on every batch is checked, and only those that may
+// hold what is looked for are decompressed.
 public sealed partial class PartitionLog
 {
     /// <summary>
     /// The first record, in offset order, with at least a timestamp, exact to the record; null when there is none below <paramref
     /// name="limit"/>.
     /// </summary>
-    /// <exception cref="StorageException">A batch is damaged.</exception>
+    /// <exception cref="StorageException">A batch is damaged that had to be looked at.</exception>
     public TimestampedOffset? FindByTimestamp(long timestampMs, KafkaOffset limit)
     {
+        TimestampedOffset? found = null;
         foreach (Segment segment in _segments)
         {
             if (segment.BaseOffset >= limit.Value) break;
@@ -21,27 +23,27 @@ public sealed partial class PartitionLog
             if (segment.MaxTimestamp < timestampMs || !segment.TryAcquire()) continue;
             try
             {
-                long position = segment.Index.FindLast(IndexKey.Timestamp, timestampMs, segment).Position;
-                while (position < end)
+                (long start, KafkaOffset offset) = segment.StartFor(timestampMs, end);
+                segment.Walk(start, offset, end, _pool, (in batch) =>
                 {
-                    BatchHeader header = segment.HeaderAt(position, end);
-                    if (header.BaseOffset >= limit.Value) return null;
-                    bool late = header.MaxTimestamp >= timestampMs;
-                    if (late && FindInBatch(segment, position, header, timestampMs, limit) is { } found) return found;
-                    position += header.Bytes;
-                }
+                    if (batch.BaseOffset >= limit) return false;
+                    if (batch.MaxTimestamp >= timestampMs) found = Pick(batch, timestampMs, limit);
+                    return found is null;
+                });
             }
             finally
             {
                 segment.Release();
             }
+
+            if (found is not null) break;
         }
 
-        return null;
+        return found;
     }
 
     /// <summary>The first of the records with the largest timestamp; null when there is none below <paramref name="limit"/>.</summary>
-    /// <exception cref="StorageException">A batch is damaged.</exception>
+    /// <exception cref="StorageException">A batch is damaged that had to be looked at.</exception>
     public TimestampedOffset? MaxTimestamp(KafkaOffset limit)
     {
         TimestampedOffset? best = null;
@@ -65,91 +67,52 @@ public sealed partial class PartitionLog
 
     private TimestampedOffset? LargestIn(Segment segment, long end, KafkaOffset limit)
     {
+        TimestampedOffset? best = null;
         long largest = segment.MaxTimestamp;
-        long position = segment.MaxTimestampPosition;
-        if (position < end)
+        (long start, KafkaOffset offset) = segment.StartBefore(segment.MaxTimestampPosition, end);
+        segment.Walk(start, offset, end, _pool, (in batch) =>
         {
-            BatchHeader header = segment.HeaderAt(position, end);
-            bool whole = header.BaseOffset >= _logStart && header.LastOffset < limit.Value;
-            if (whole && header.MaxTimestamp == largest) return FindInBatch(segment, position, header, largest, limit);
-        }
+            if (batch.MaxTimestamp < largest) return true;
+            bool counts = batch.BaseOffset >= LogStartOffset && batch.LastOffset < limit && batch.MaxTimestamp == largest;
+            if (counts) best = Pick(batch, largest, limit);
+            return false;
+        });
+        if (best is not null) return best;
 
         // Part of the segment does not count, and the batch that has the largest timestamp is in that part: look at all the others.
-        TimestampedOffset? best = null;
-        for (position = 0; position < end;)
+        segment.Walk(0, new KafkaOffset(segment.BaseOffset), end, _pool, (in batch) =>
         {
-            BatchHeader header = segment.HeaderAt(position, end);
-            if (header.BaseOffset >= limit.Value) break;
-            bool better = header.LastOffset >= LogStartOffset.Value && header.MaxTimestamp > (best?.TimestampMs ?? -1);
-            if (better && LargestInBatch(segment, position, header, limit) is { } found)
-                best = found.TimestampMs > (best?.TimestampMs ?? -1) ? found : best;
-            position += header.Bytes;
-        }
-
+            if (batch.BaseOffset >= limit) return false;
+            bool better = batch.LastOffset >= LogStartOffset && batch.MaxTimestamp > (best?.TimestampMs ?? -1);
+            if (better && Pick(batch, null, limit) is { } found && found.TimestampMs > (best?.TimestampMs ?? -1)) best = found;
+            return true;
+        });
         return best;
     }
 
-    private TimestampedOffset? FindInBatch(Segment segment, long position, BatchHeader header, long timestampMs, KafkaOffset limit)
+    /// <summary>
+    /// The first record of a batch that has at least a timestamp, or the first of those with the largest one; null when none counts.
+    /// </summary>
+    private TimestampedOffset? Pick(in RecordBatchView batch, long? atLeast, KafkaOffset limit)
     {
-        PooledBuffer buffer = ReadBatch(segment, position, header);
+        KafkaOffset start = LogStartOffset;
+        TimestampedOffset? best = null;
         try
         {
-            RecordBatchView batch = new(buffer.Span);
-            KafkaOffset start = LogStartOffset;
-            foreach (RecordView record in batch.Records())
-            {
-                if (record.Offset >= limit) return null;
-                if (record.Timestamp >= timestampMs && record.Offset >= start)
-                    return new TimestampedOffset(record.Offset, record.Timestamp, batch.LeaderEpoch);
-            }
-
-            return null;
-        }
-        catch (Exception e) when (e is ProtocolException or InvalidDataException)
-        {
-            throw Damaged(segment, position, e);
-        }
-        finally
-        {
-            buffer.Release();
-        }
-    }
-
-    private TimestampedOffset? LargestInBatch(Segment segment, long position, BatchHeader header, KafkaOffset limit)
-    {
-        PooledBuffer buffer = ReadBatch(segment, position, header);
-        try
-        {
-            RecordBatchView batch = new(buffer.Span);
-            KafkaOffset start = LogStartOffset;
-            TimestampedOffset? best = null;
             foreach (RecordView record in batch.Records())
             {
                 if (record.Offset >= limit) break;
-                if (record.Offset >= start && record.Timestamp > (best?.TimestampMs ?? -1))
-                    best = new TimestampedOffset(record.Offset, record.Timestamp, batch.LeaderEpoch);
+                if (record.Offset < start || record.Timestamp < (atLeast ?? (best?.TimestampMs + 1) ?? 0)) continue;
+                best = new TimestampedOffset(record.Offset, record.Timestamp, batch.LeaderEpoch);
+                if (atLeast is not null) break;
             }
 
             return best;
         }
         catch (Exception e) when (e is ProtocolException or InvalidDataException)
         {
-            throw Damaged(segment, position, e);
-        }
-        finally
-        {
-            buffer.Release();
+            // Its checksum is right: it came like this, and is like this everywhere.
+            throw new StorageException($"the batch at offset {batch.BaseOffset} of group {Group} cannot be read: {e.Message}", e);
         }
     }
-
-    private PooledBuffer ReadBatch(Segment segment, long position, BatchHeader header)
-    {
-        PooledBuffer buffer = _pool.Rent(header.Bytes);
-        if (segment.Log.Read(buffer.Span, position) == header.Bytes) return buffer;
-        buffer.Release();
-        throw new StorageException($"{segment.LogPath} ends inside the batch at position {position}");
-    }
-
-    private static StorageException Damaged(Segment segment, long position, Exception e) =>
-        new($"{segment.LogPath} is damaged at position {position}: {e.Message}", e);
 }

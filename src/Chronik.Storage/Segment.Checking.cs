@@ -10,6 +10,7 @@ namespace Chronik.Storage;
 internal sealed partial class Segment
 {
     private const int CheckBytes = 1 << 20; // Read at a time, unless one batch alone is larger.
+    private const int WalkBytes = 64 << 10; // The same, for who is likely to find what it looks for in the first few batches.
 
     private readonly Lock _checking = new();
     private long _foundBytes; // What was there when the process began, or when damage was found.
@@ -33,9 +34,9 @@ internal sealed partial class Segment
         if (known.From <= start && found <= known.To) return end;
         bool goesOn = known.From <= start && start <= known.To;
         long to = goesOn ? known.To : start;
-        long next = goesOn ? known.Next : start == 0 ? BaseOffset : -1;
+        KafkaOffset next = goesOn ? known.Next : start == 0 ? new KafkaOffset(BaseOffset) : KafkaOffset.Unknown;
         StorageException? damage = null;
-        while (to < found && damage is null) to += CheckPiece(to, found, ref next, pool, out damage);
+        while (to < found && damage is null) to += CheckPiece(Log, to, found, CheckBytes, ref next, pool, out damage);
         if (damage is not null && to == start) throw damage;
         lock (_checking)
         {
@@ -55,71 +56,115 @@ internal sealed partial class Segment
         lock (_checking)
         {
             _foundBytes = Bytes;
-            _checked = new Checked(0, 0, BaseOffset);
+            _checked = new Checked(0, 0, new KafkaOffset(BaseOffset));
         }
     }
 
-    /// <summary>Looks at as many batches as fit into one read; returns the bytes of those that are intact.</summary>
+    /// <summary>Looks at as many batches as are read at once; returns the bytes of those that are intact. Any thread.</summary>
+    /// <param name="file">The file of batches: the segment's own, or one that was opened for this.</param>
     /// <param name="position">Where they begin.</param>
     /// <param name="end">Where the last one may end.</param>
-    /// <param name="next">The offset of the first, or -1 when it is not known; then the one behind the last.</param>
+    /// <param name="bytes">How much to read, unless the first batch is larger.</param>
+    /// <param name="next">The offset of the first, or unknown; then the one behind the last.</param>
     /// <param name="pool">Lends the memory.</param>
     /// <param name="damage">What is wrong with the batch behind them; null when nothing is, or it was not looked at.</param>
-    private int CheckPiece(long position, long end, ref long next, BufferPool pool, out StorageException? damage)
+    public int CheckPiece(
+        IDiskFile file, long position, long end, int bytes, ref KafkaOffset next, BufferPool pool, out StorageException? damage)
     {
-        damage = null;
-        if (!TryHeaderAt(position, end, out BatchHeader first))
-        {
-            damage = Damaged(position, next, "there is no batch");
-            return 0;
-        }
-
-        int length = Math.Max((int)Math.Min(end - position, CheckBytes), first.Bytes);
-        PooledBuffer buffer = pool.Rent(length);
+        BufferSlice piece = ReadPiece(file, position, end, bytes, pool);
         try
         {
-            Span<byte> bytes = buffer.Span[..length];
-            if (Read(bytes, position) != length)
+            BatchWalk walk = new(piece.Span, next);
+            while (walk.MoveNext())
             {
-                bytes = bytes[..first.Bytes]; // It may be one further on that cannot be read.
-                length = first.Bytes;
-                if (Read(bytes, position) != length)
-                {
-                    damage = Damaged(position, next, "it cannot be read");
-                    return 0;
-                }
             }
 
-            int done = 0;
-            while (BatchHeader.TryRead(bytes[done..], out BatchHeader header) && done + header.Bytes <= length)
-            {
-                long begins = next < 0 ? header.BaseOffset : next;
-                bool follows = header.BaseOffset == begins;
-                if (!follows || !new RecordBatchView(bytes.Slice(done, header.Bytes)).IsIntact)
-                {
-                    string why = follows ? "a checksum is wrong" : $"the batch says that it begins at {header.BaseOffset}";
-                    damage = Damaged(position + done, begins, why, begins + (header.LastOffset - header.BaseOffset));
-                    break;
-                }
-
-                next = header.LastOffset + 1;
-                done += header.Bytes;
-            }
-
-            return done;
+            damage = DamageMetBy(walk, position);
+            next = walk.Next;
+            return walk.Bytes;
         }
         finally
         {
-            buffer.Release();
+            piece.Release();
         }
     }
 
-    /// <summary>What is wrong, with the offsets of the batch as far as they are known: a reader who seeks behind them gets on.</summary>
-    private StorageException Damaged(long position, long firstOffset, string why, long lastOffset = -1)
+    /// <summary>
+    /// Hands batches to a reader, each of which is what was written, whoever wrote it, until it has had enough. Any thread.
+    /// </summary>
+    /// <param name="position">Where the first one begins.</param>
+    /// <param name="next">Its offset.</param>
+    /// <param name="end">Where the last one may end.</param>
+    /// <param name="pool">Lends the memory.</param>
+    /// <param name="wantsMore">Takes a batch; false when it needs no other.</param>
+    /// <exception cref="StorageException">One is damaged: from now on everything here is looked at again before it is given out.</exception>
+    public void Walk(long position, KafkaOffset next, long end, BufferPool pool, BatchSeeker wantsMore)
     {
-        string offsets = firstOffset < 0 ? "" : lastOffset < 0 ? $", offset {firstOffset} on" : $", offsets {firstOffset} to {lastOffset}";
-        return new StorageException($"{LogPath} is damaged at position {position}{offsets}: {why}") { IsDamage = true };
+        while (position < end)
+        {
+            BufferSlice piece = ReadPiece(Log, position, end, WalkBytes, pool);
+            try
+            {
+                BatchWalk walk = new(piece.Span, next);
+                while (walk.MoveNext())
+                    if (!wantsMore(walk.Current)) return;
+                if (DamageMetBy(walk, position) is { } damage)
+                {
+                    Distrust();
+                    throw damage;
+                }
+
+                position += walk.Bytes;
+                next = walk.Next;
+            }
+            finally
+            {
+                piece.Release();
+            }
+        }
     }
 
-    private readonly record struct Checked(long From, long To, long Next);
+    /// <summary>
+    /// Bytes that begin with a whole batch, with a reference for the caller; none when no batch that ends in time is there, or it cannot
+    /// be read. The last batch in it may be cut off.
+    /// </summary>
+    private BufferSlice ReadPiece(IDiskFile file, long position, long end, int bytes, BufferPool pool)
+    {
+        if (!TryHeaderAt(file, position, end, out BatchHeader first)) return BufferSlice.Empty;
+        int length = Math.Max((int)Math.Min(end - position, bytes), first.Bytes);
+        PooledBuffer buffer = pool.Rent(length);
+        try
+        {
+            // It may be a batch further on that cannot be read.
+            if (Read(file, buffer.Span[..length], position) == length) return buffer.Slice(0, length);
+            if (Read(file, buffer.Span[..first.Bytes], position) == first.Bytes) return buffer.Slice(0, first.Bytes);
+        }
+        catch
+        {
+            buffer.Release();
+            throw;
+        }
+
+        buffer.Release();
+        return BufferSlice.Empty;
+    }
+
+    /// <summary>What ended a walk over a piece; null when nothing did but the end of the piece.</summary>
+    private StorageException? DamageMetBy(in BatchWalk walk, long position)
+    {
+        if (walk.Bytes > 0 && walk.Damage is null or { IsCutOff: true }) return null; // The next piece begins with that batch.
+        return Damaged(position, walk.Damage ?? new BatchDamage(0, walk.Next, KafkaOffset.Unknown, "there is no batch that can be read"));
+    }
+
+    /// <summary>What is wrong, with the offsets of the batch as far as they are known: a reader who seeks behind them gets on.</summary>
+    private StorageException Damaged(long position, BatchDamage damage)
+    {
+        string colon = damage.First == KafkaOffset.Unknown ? ":" : ",";
+        return new StorageException($"{LogPath} is damaged at position {position + damage.Position}{colon} {damage}") { IsDamage = true };
+    }
+
+    private readonly record struct Checked(long From, long To, KafkaOffset Next);
 }
+
+/// <summary>Takes a batch that was found to be right, which is valid until the call returns; false when it needs no other.</summary>
+internal delegate bool BatchSeeker(in RecordBatchView batch);

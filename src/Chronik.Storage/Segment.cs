@@ -33,7 +33,7 @@ internal sealed partial class Segment
         MaxTimestampPosition = info.MaxTimestampPosition;
         _bytes = info.Bytes;
         _foundBytes = info.Bytes;
-        _checked = new Checked(0, 0, info.BaseOffset);
+        _checked = new Checked(0, 0, new KafkaOffset(info.BaseOffset));
         _writtenBackTo = info.Bytes & -Environment.SystemPageSize;
         Index = new SegmentIndex(info.IndexEntries);
     }

@@ -1,7 +1,9 @@
+using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions;
 using Chronik.Protocol.Messages;
 using Chronik.Protocol.RecordBatches;
+using Chronik.Storage.Testing;
 
 namespace Chronik.Gateway.Tests;
 
@@ -94,6 +96,34 @@ public sealed class OffsetTests
         Assert.Equal((0, 3, 6L), await EpochAsync(client, 3));
         Assert.Equal((0, 0, 0L), await EpochAsync(client, 0));
         Assert.Equal((0, -1, -1L), await EpochAsync(client, 4));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(-3)] // The largest.
+    public async Task A_time_is_not_looked_up_among_damaged_records_their_replica_is_told_and_other_partitions_are_answered(long time)
+    {
+        await using GatewayHost host = await GatewayHost.StartAsync();
+        TopicImage damaged = host.Node.CreateTopic("damaged");
+        host.Node.CreateTopic("whole");
+        using KafkaClient client = await host.ConnectAsync();
+        foreach (string topic in (string[])["damaged", "whole"])
+            await client.CallAsync(KafkaClient.Produce(topic, KafkaClient.Batch("hello")), 9);
+        ((MemoryDisk)host.Disk).FlipBit($"/data/logs/{new GroupId(damaged.Id, 0)}/{0:D20}.log", 66, 1); // In the record.
+        ListOffsetsRequest ask = new()
+        {
+            ReplicaId = -1,
+            Topics =
+            [
+                new() { Name = "damaged", Partitions = [new() { Timestamp = time }] },
+                new() { Name = "whole", Partitions = [new() { Timestamp = time }] },
+            ],
+        };
+        ListOffsetsResponse response = await client.CallAsync(ask, 7);
+        Assert.Equal(
+            [((short)KafkaError.KafkaStorageError, -1L), (0, 0L)],
+            response.Topics.Select(topic => (topic.Partitions[0].ErrorCode, topic.Partitions[0].Offset)));
+        await GatewayHost.Until(() => host.Node.Damages > 0, "the replica was told");
     }
 
     private static async Task<(int Error, int Epoch, long End)> EpochAsync(KafkaClient client, int epoch)

@@ -152,7 +152,7 @@ public sealed class SnapshotTransfersTests
         Assert.True(packed.Length < text.Length / 10);
         BufferSlice unpacked = SnapshotChunk.Unpack(packed, rawBytes, pool);
         Assert.Equal(text, unpacked.Span.ToArray());
-        Assert.Equal(new KafkaOffset(40), SnapshotChunk.EndOf(unpacked.Span));
+        Assert.Equal(new KafkaOffset(40), SnapshotChunk.EndOf(unpacked.Span, KafkaOffset.Zero));
         Assert.Throws<InvalidDataException>(() => SnapshotChunk.Unpack(packed, rawBytes + 1, pool));
         Assert.Throws<InvalidDataException>(() => SnapshotChunk.Unpack(raw, 100, pool));
         foreach (BufferSlice slice in (BufferSlice[])[raw, packed, unpacked]) slice.Release();
@@ -169,12 +169,13 @@ public sealed class SnapshotTransfersTests
     public void A_chunk_is_read_only_if_every_batch_is_whole_and_follows_the_one_before()
     {
         byte[] good = Batches(3, i => RandomBytes(i, 50));
-        Assert.Equal(new KafkaOffset(3), SnapshotChunk.EndOf(good));
+        Assert.Equal(new KafkaOffset(3), SnapshotChunk.EndOf(good, KafkaOffset.Zero));
         byte[] flipped = [.. good];
         flipped[^1] ^= 1;
         byte[] gap = [.. good.AsSpan(0, good.Length / 3), .. good.AsSpan(2 * (good.Length / 3))];
         foreach (byte[] bad in (byte[][])[flipped, gap, good[..^1], []])
-            Assert.Throws<InvalidDataException>(() => SnapshotChunk.EndOf(bad));
+            Assert.Throws<InvalidDataException>(() => SnapshotChunk.EndOf(bad, KafkaOffset.Zero));
+        Assert.Throws<InvalidDataException>(() => SnapshotChunk.EndOf(good, new KafkaOffset(1))); // It is not what was asked for.
     }
 
     [Fact]

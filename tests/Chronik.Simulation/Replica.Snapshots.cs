@@ -150,7 +150,7 @@ internal sealed partial class Replica
                 };
                 if (_sim.ChunksToFlip > 0) chunk.Bytes[_sim.Random.Next(chunk.Bytes.Length)] ^= (byte)(1 << (_sim.ChunksToFlip-- % 8));
                 SendSnapshot(transfer.Peer, chunk);
-                transfer.Sent(SnapshotChunk.EndOf(bytes.Span));
+                transfer.Sent(SnapshotChunk.EndOf(bytes.Span, transfer.Next));
             }
             finally
             {
@@ -221,7 +221,7 @@ internal sealed partial class Replica
     {
         try
         {
-            SnapshotChunk.EndOf(chunk.Bytes);
+            SnapshotChunk.EndOf(chunk.Bytes, chunk.Offset);
             return chunk.Checksum == Crc32C.Compute(chunk.Bytes);
         }
         catch (InvalidDataException)

@@ -85,12 +85,20 @@ internal sealed class ListOffsetsHandler(GatewayServices services)
                 return Found(asked, KafkaOffset.Unknown, NoTimestamp, LeaderEpoch.Unknown);
         }
 
-        TimestampedOffset? match = asked.Timestamp == MaxTimestamp
-            ? view.Log.MaxTimestamp(end)
-            : view.Log.FindByTimestamp(asked.Timestamp, end);
-        return match is { } found
-            ? Found(asked, found.Offset, found.TimestampMs, found.Epoch)
-            : Found(asked, KafkaOffset.Unknown, NoTimestamp, LeaderEpoch.Unknown);
+        try
+        {
+            TimestampedOffset? match = asked.Timestamp == MaxTimestamp
+                ? view.Log.MaxTimestamp(end)
+                : view.Log.FindByTimestamp(asked.Timestamp, end);
+            return match is { } found
+                ? Found(asked, found.Offset, found.TimestampMs, found.Epoch)
+                : Found(asked, KafkaOffset.Unknown, NoTimestamp, LeaderEpoch.Unknown);
+        }
+        catch (StorageException damage) when (damage.IsDamage)
+        {
+            partition.ReportDamage(damage.Message); // Whoever leads next can answer; the other partitions are answered now.
+            return Refused(asked, KafkaError.KafkaStorageError);
+        }
     }
 
     // Where no batch is, the next one will be of the leader's own epoch.

@@ -14,7 +14,9 @@ namespace Chronik.Partitions.Replicas;
 /// </summary>
 internal sealed partial class ReplicaActor
 {
-    private const string SnapshotDispatcher = "chronik.snapshot-dispatcher";
+    /// <summary>One thread for all that reads and writes whole logs.</summary>
+    public const string SnapshotDispatcher = "chronik.snapshot-dispatcher";
+
 
     private readonly Dictionary<NodeId, (long Transfer, IActorRef Sender)> _sending = [];
     private long _snapshotChildren;
@@ -248,7 +250,16 @@ internal sealed partial class ReplicaActor
         byte[] state = end.State;
         if (_log.NextOffset > point.LogEnd)
         {
-            ObserveFrom(point.LogEnd, producers, ref epochs);
+            try
+            {
+                ObserveFrom(point.LogEnd, producers, ref epochs);
+            }
+            catch (StorageException damage) when (damage.IsDamage)
+            {
+                Suspect(damage.Message); // Whoever can be asked fills it from the start, when it can be spared.
+                return damage.Message;
+            }
+
             state = ReplicaState.Write(members, epochs, producers);
         }
 
@@ -260,28 +271,14 @@ internal sealed partial class ReplicaActor
         return null;
     }
 
+    /// <summary>Notes what a log's batches say from an offset on.</summary>
+    /// <exception cref="StorageException">One of them is damaged.</exception>
     private void ObserveFrom(KafkaOffset from, ProducerStates producers, ref EpochHistory epochs)
     {
-        while (from < _log.NextOffset)
-        {
-            BufferSlice batches = _log.ReadBatches(from, _log.NextOffset, LoadBytes);
-            try
-            {
-                if (batches.Length == 0) throw new StorageException($"the log has no batch at offset {from}") { IsDamage = true };
-                for (int at = 0; at < batches.Length;)
-                {
-                    RecordBatchView batch = new(batches.Span[at..]);
-                    if (!batch.IsIntact) throw new StorageException($"the batch at offset {from} is damaged") { IsDamage = true };
-                    Observe(batch, producers, ref epochs);
-                    from = batch.NextOffset;
-                    at += (int)batch.Size;
-                }
-            }
-            finally
-            {
-                batches.Release();
-            }
-        }
+        EpochHistory observed = epochs;
+        KafkaOffset next = _log.Walk(from, _log.NextOffset, LoadBytes, (in batch) => Observe(batch, producers, ref observed));
+        epochs = observed;
+        if (next < _log.NextOffset) throw new StorageException($"the log has no batch at offset {next}") { IsDamage = true };
     }
 
     /// <summary>Once the disk has forgotten what contradicts the snapshot, the snapshot may become durable.</summary>

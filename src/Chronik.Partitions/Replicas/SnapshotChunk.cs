@@ -1,7 +1,7 @@
 using System.Buffers;
 using Chronik.Model;
 using Chronik.Protocol.Compression;
-using Chronik.Protocol.RecordBatches;
+using Chronik.Storage;
 
 namespace Chronik.Partitions.Replicas;
 
@@ -14,24 +14,18 @@ internal static class SnapshotChunk
     /// <summary>
     /// The offset behind the last of some batches, every one of which is whole, undamaged, and follows the one before it.
     /// </summary>
+    /// <param name="batches">The batches.</param>
+    /// <param name="offset">What the first one has to hold.</param>
     /// <exception cref="InvalidDataException">They are not that.</exception>
-    public static KafkaOffset EndOf(ReadOnlySpan<byte> batches)
+    public static KafkaOffset EndOf(ReadOnlySpan<byte> batches, KafkaOffset offset)
     {
-        KafkaOffset next = KafkaOffset.Unknown;
-        for (int at = 0; at < batches.Length;)
+        BatchWalk walk = BatchWalk.Holding(batches, offset);
+        while (walk.MoveNext())
         {
-            ReadOnlySpan<byte> left = batches[at..];
-            if (left.Length < RecordBatchView.HeaderSize) throw new InvalidDataException("a batch is cut off");
-            RecordBatchView batch = new(left);
-            if (batch.Size < RecordBatchView.HeaderSize || batch.Size > left.Length || !batch.IsIntact)
-                throw new InvalidDataException($"the batch behind offset {next} is damaged");
-            if (at > 0 && batch.BaseOffset != next)
-                throw new InvalidDataException($"a batch at offset {batch.BaseOffset} cannot follow one that ends at {next}");
-            next = batch.NextOffset;
-            at += (int)batch.Size;
         }
 
-        return batches.Length > 0 ? next : throw new InvalidDataException("there is no batch");
+        if (walk.Damage is { } damage) throw new InvalidDataException($"the log is damaged, {damage}");
+        return walk.Bytes > 0 ? walk.Next : throw new InvalidDataException($"there is no batch at offset {offset}");
     }
 
     /// <summary>The batches of a payload, with a reference for the caller.</summary>

@@ -162,7 +162,7 @@ internal sealed class SnapshotReceiver : UntypedActor, IWithTimers
         try
         {
             if (!IsOld) Check(message, raw);
-            KafkaOffset end = SnapshotChunk.EndOf(raw.Span);
+            KafkaOffset end = SnapshotChunk.EndOf(raw.Span, message.Offset);
             if (!IsOld) _streamAt = end;
             if (end > _end) _end = end;
             _progress!.Advance(raw.Length);

@@ -185,7 +185,8 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
             _ready ??= Read();
             if (_ready is null)
             {
-                SendEnd();
+                if (First < LogEnd) Wait(UntilThereIsRoom); // What the log counts already can be read in a moment.
+                else SendEnd();
                 return;
             }
 
@@ -212,22 +213,21 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
         return isSent;
     }
 
-    /// <summary>The next chunk, packed; null when there is none.</summary>
+    /// <summary>What comes next: where the last chunk ended, unless what lies there has been deleted.</summary>
+    private KafkaOffset First => _next < LogStart ? LogStart : _next;
+
+    /// <summary>The next chunk, packed; null when there is none, or not yet.</summary>
     private Chunk? Read()
     {
-        KafkaOffset first = KafkaOffset.Unknown;
-        while (true)
+        while (First < LogEnd)
         {
-            KafkaOffset before = first;
-            KafkaOffset start = LogStart;
-            first = _next < start ? start : _next;
-            if (first >= LogEnd) return null;
-            if (first == before) throw new InvalidDataException($"the log has no batch at offset {first}");
+            KafkaOffset first = First;
             BufferSlice raw = _transfer.Log.ReadBatches(first, LogEnd, ChunkBytes);
+            if (raw.Length == 0 && first == First) return null;
             if (raw.Length == 0) continue; // Retention has just dropped what was to be read.
             try
             {
-                KafkaOffset end = SnapshotChunk.EndOf(raw.Span);
+                KafkaOffset end = SnapshotChunk.EndOf(raw.Span, first);
                 uint checksum = Crc32C.Append(_checksum, raw.Span);
                 (BufferSlice payload, int rawBytes) = IsOld ? (raw, 0) : _packer.Pack(raw);
                 if (IsOld) raw.Retain();
@@ -239,11 +239,18 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
                 };
                 return new Chunk(message, end, raw.Length);
             }
+            catch (InvalidDataException)
+            {
+                _transfer.Log.Distrust(first);
+                throw;
+            }
             finally
             {
                 raw.Release();
             }
         }
+
+        return null;
     }
 
     /// <summary>All batches are sent: the rest follows, once the replica has said what it is.</summary>
