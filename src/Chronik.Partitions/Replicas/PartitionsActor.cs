@@ -113,7 +113,7 @@ internal sealed partial class PartitionsActor : ReceivePersistentActor, IWithTim
         if (_node.Storage.Damage is { } damage)
             _logger.Error("this node's disk is damaged ({0}): it begins anew and is filled by its peers; what was there is kept", damage);
         foreach (ReplicaAssigned assigned in _assigned.Values) Start(assigned);
-        Context.ActorOf(Props.Create(() => new ScrubberActor(_node, _directory)), "scrubber");
+        Context.ActorOf(ScrubberActor.Props(_node, _directory), "scrubber");
         if (_node.StandsAlone && !_assigned.ContainsKey(GroupId.Metadata))
             Assign([new ReplicaAssigned(GroupId.Metadata, new TopicPartition(TopicNames.ClusterMetadata, 0), [_node.Self])]);
     }

@@ -13,8 +13,8 @@ namespace Chronik.Partitions.Replicas;
 /// <code>
 ///   own timers - GoOn --->| scrubber |-- LogSuspect --> the replica whose log is damaged
 /// </code>
-/// Keeps nothing: a restart begins anew. What the system still has in memory is read from there, so a page is looked at on the disk only
-/// once the system has let go of it, by this pass or a later one.
+/// Keeps nothing: a restart begins anew. Shares the thread of the snapshots, so that no request waits for what it reads; and what it has
+/// read does not stay in memory, so the next pass sees what the disk holds.
 /// </remarks>
 internal sealed class ScrubberActor : UntypedActor, IWithTimers
 {
@@ -26,7 +26,7 @@ internal sealed class ScrubberActor : UntypedActor, IWithTimers
     private readonly ILoggingAdapter _logger = Context.GetLogger();
     private readonly Queue<Partition> _left = new();
     private Partition? _partition;
-    private KafkaOffset _next;
+    private LogScan? _scan;
     private long _beganAt;
 
     public ScrubberActor(NodeContext node, PartitionDirectory directory)
@@ -38,27 +38,34 @@ internal sealed class ScrubberActor : UntypedActor, IWithTimers
 
     public ITimerScheduler Timers { get; set; } = null!;
 
+    public static Props Props(NodeContext node, PartitionDirectory directory) =>
+        Akka.Actor.Props.Create(() => new ScrubberActor(node, directory)).WithDispatcher(ReplicaActor.SnapshotDispatcher);
+
     protected override void PreStart() => Wait(_node.Limits.ScrubInterval / 100); // A start has other things to do.
+
+    protected override void PostStop() => _scan?.Dispose();
 
     protected override void OnReceive(object message)
     {
         if (_partition is null && _left.Count == 0) BeginPass();
-        while (!HasMore())
+        while (_partition is not null || _left.TryDequeue(out _partition))
         {
-            if (_left.TryDequeue(out _partition))
+            int bytes = ReadOn(_partition);
+            if (bytes > 0)
             {
-                _next = KafkaOffset.Zero;
-                continue;
+                // The token bucket lends what one piece is worth, and is paid back before the next one.
+                _rate.Take(bytes);
+                Wait(_rate.Take(0));
+                return;
             }
 
-            TimeSpan rest = _node.Limits.ScrubInterval - _node.Time.GetElapsedTime(_beganAt);
-            Wait(rest > TimeSpan.Zero ? rest : TimeSpan.Zero);
-            return;
+            _scan?.Dispose();
+            _scan = null;
+            _partition = null;
         }
 
-        TimeSpan wait = _rate.Take(ChunkBytes);
-        if (wait == TimeSpan.Zero) ReadOn(_partition!);
-        Wait(wait);
+        TimeSpan rest = _node.Limits.ScrubInterval - _node.Time.GetElapsedTime(_beganAt);
+        Wait(rest > TimeSpan.Zero ? rest : TimeSpan.Zero);
     }
 
     private void Wait(TimeSpan time)
@@ -74,48 +81,25 @@ internal sealed class ScrubberActor : UntypedActor, IWithTimers
             if (partition.Group != GroupId.Metadata) _left.Enqueue(partition); // The metadata are read as a whole at every start.
     }
 
-    /// <summary>Whether there is something to read where the pass has come to; what is being filled is looked at as it comes.</summary>
-    private bool HasMore()
+    /// <summary>Reads a piece; returns its bytes, or 0 when there is none, or what comes next is damaged or cannot be read.</summary>
+    private int ReadOn(Partition partition)
     {
-        if (_partition?.Published is not { Failure: null, IsRecovering: false } view) return false;
-        if (_next < view.Log.LogStartOffset) _next = view.Log.LogStartOffset;
-        return _next < view.Log.NextOffset;
-    }
-
-    private void ReadOn(Partition partition)
-    {
-        PartitionLog log = partition.Published.Log;
+        // What is being filled is looked at as it comes.
+        if (partition.Published is not { Failure: null, IsRecovering: false } view) return 0;
         try
         {
-            BufferSlice batches = log.ReadBatches(_next, log.NextOffset, ChunkBytes);
-            if (batches.Length == 0)
-            {
-                if (_next >= log.LogStartOffset) _partition = null; // It is gone; otherwise what was to be read is.
-                return;
-            }
-
-            try
-            {
-                KafkaOffset end = SnapshotChunk.EndOf(batches.Span);
-                if (end <= _next) throw new InvalidDataException($"the batch at offset {_next} says that it ends at {end}");
-                _next = end;
-            }
-            finally
-            {
-                batches.Release();
-            }
+            return (_scan ??= view.Log.Scan()).CheckNext(ChunkBytes);
         }
-        catch (Exception damage) when (damage is InvalidDataException or StorageException { IsDamage: true })
+        catch (StorageException damage) when (damage.IsDamage)
         {
-            log.Distrust(_next); // The replica may have to stay: then nobody is to be given what was found here.
             partition.ReportDamage(damage.Message);
-            _partition = null;
         }
         catch (Exception failure)
         {
             _logger.Warning(failure, "{0} could not be looked at: {1}", partition.Name, failure.Message);
-            _partition = null;
         }
+
+        return 0;
     }
 
     private sealed class GoOn

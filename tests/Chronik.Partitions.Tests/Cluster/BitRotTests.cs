@@ -1,5 +1,6 @@
 using Chronik.Metadata;
 using Chronik.Model;
+using Chronik.Partitions.Replicas;
 using Xunit;
 
 namespace Chronik.Partitions.Tests.Cluster;
@@ -164,6 +165,10 @@ public sealed class BitRotTests
         Assert.Same(only, cluster.At(cluster.Ids[0]));
         Assert.Null(only.View.Failure);
     }
+
+    [Fact]
+    public void The_scrubber_keeps_off_the_threads_that_serve_clients() =>
+        Assert.Equal(ReplicaActor.SnapshotDispatcher, ScrubberActor.Props(null!, null!).Dispatcher);
 
     /// <summary>Twenty records that everybody has, on nodes that know of each other from the metadata.</summary>
     private static async Task<List<string>> BeginAsync(ReplicaCluster cluster)
