@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Akka.Actor;
 using Akka.Configuration;
@@ -23,6 +24,7 @@ public sealed class ControllerTests : IAsyncDisposable
     private readonly FormingNode _node = new(new MemoryDisk(), new NodeId(1), FormingWorld.AddressOf(7001), alone: true);
     private readonly PartitionDirectory _directory = new();
     private readonly Channel<AppendRequest> _appends = Channel.CreateUnbounded<AppendRequest>();
+    private readonly ConcurrentQueue<Exception> _failures = new();
     private readonly Channel<LogSuspect> _damage = Channel.CreateUnbounded<LogSuspect>();
     private readonly PartitionLog _log;
 
@@ -47,6 +49,16 @@ public sealed class ControllerTests : IAsyncDisposable
         Task<object> answer = controller.Ask<object>(Allocate, NodeFixture.Patience);
         (await NextAsync()).Answer(Done);
         Assert.IsType<CommandDone>(await answer);
+    }
+
+    [Fact]
+    public async Task A_log_that_is_gone_with_its_replica_does_not_end_the_node()
+    {
+        IActorRef controller = await StartAsync(TimeSpan.FromHours(1));
+        Host(View() with { HighWatermark = new KafkaOffset(1), LogEndOffset = new KafkaOffset(1), Failure = "damaged" });
+        CommandRefused refused = Assert.IsType<CommandRefused>(await controller.Ask<object>(Allocate, NodeFixture.Patience));
+        Assert.Equal(KafkaError.KafkaStorageError, refused.Error);
+        Assert.Empty(_failures);
     }
 
     [Fact]
@@ -114,7 +126,7 @@ public sealed class ControllerTests : IAsyncDisposable
         PublishedMetadata published = new();
         ControllerSetup setup = new(
             context, _directory, new RegisterBroker(new NodeId(1), [new BrokerEndpoint("PLAINTEXT", "localhost", 9092)], null),
-            new BrokerSettings(), 10_000, _node.Others, published, _ => { })
+            new BrokerSettings(), 10_000, _node.Others, published, _failures.Enqueue)
         {
             LookInterval = lookInterval,
         };

@@ -143,6 +143,13 @@ internal sealed partial class ControllerActor : ReceiveActor, IWithTimers
                 return;
             }
 
+            // Its replica has stopped, and its files may be gone: another one is made.
+            if (_log.Published.Failure is { } stopped)
+            {
+                Refuse(stopped);
+                return;
+            }
+
             // Trying again would read the same bytes.
             if (failure is StorageException { IsDamage: true } && view.Replicas.Any(node => node != _setup.Node.Self))
             {
