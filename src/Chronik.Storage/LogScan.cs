@@ -5,7 +5,7 @@ namespace Chronik.Storage;
 /// <summary>
 /// Looks at every byte of a log's segments, a piece at a time, for whoever searches for damage that nobody else would meet. Reads with a
 /// file of its own, which is closed at the end of each segment, and needs no index; what it has read does not stay in the system's memory,
-/// so that a later scan sees what the disk holds. One thread.
+/// whoever had brought it there, so that a later scan sees what the disk holds. One thread.
 /// </summary>
 /// <remarks>What lies before <see cref="PartitionLog.LogStartOffset"/> in its segment is looked at, too: the way to the rest leads
 /// there.</remarks>
@@ -63,6 +63,10 @@ public sealed class LogScan : IDisposable
             _file = _disk.Open(next.LogPath, DiskOpen.Read);
             (_segment, next) = (next, null);
             return true;
+        }
+        catch (IOException e) when (e is FileNotFoundException or DirectoryNotFoundException && !_log.Has(next!))
+        {
+            return true; // It was dropped this moment: what is left of the log is looked at next.
         }
         finally
         {

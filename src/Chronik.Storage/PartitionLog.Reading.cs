@@ -155,6 +155,9 @@ public sealed partial class PartitionLog
     /// </summary>
     internal Segment? AcquireFrom(KafkaOffset offset) => Acquire(Math.Max(offset.Value, LogStartOffset.Value), out _);
 
+    /// <summary>Whether a segment still belongs to the log.</summary>
+    internal bool Has(Segment segment) => Array.IndexOf(_segments, segment) >= 0;
+
     /// <summary>The segment that holds an offset, with a reference; null when it is gone or the offset not there yet.</summary>
     private Segment? Acquire(long offset, out long nextBase)
     {

@@ -86,13 +86,14 @@ internal sealed partial class Segment
     {
         // The one before that which fits: should a bit have flipped in either, the other still says that nothing is left out.
         IndexEntry fits = Index.FindLast(IndexKey.Timestamp, timestampMs, this);
-        IndexEntry before = Index.FindLast(IndexKey.Position, fits.Position - 1L, this);
+        // What is not published yet comes behind all that is: nothing there has to be looked for either.
+        IndexEntry before = Index.FindLast(IndexKey.Position, Math.Min(fits.Position, end) - 1L, this);
         return before.MaxTimestampBefore < timestampMs ? StartAt(before, end) : (0, new KafkaOffset(BaseOffset));
     }
 
-    /// <summary>The last place in the index up to a position.</summary>
+    /// <summary>The last place in the index up to a position, of what is published.</summary>
     public (long Position, KafkaOffset Offset) StartBefore(long position, long end) =>
-        StartAt(Index.FindLast(IndexKey.Position, position, this), end);
+        StartAt(Index.FindLast(IndexKey.Position, Math.Min(position, end - 1), this), end);
 
     private (long Position, KafkaOffset Offset) StartAt(in IndexEntry entry, long end) =>
         Holds(entry, end, out BatchHeader header) ? (entry.Position, new KafkaOffset(header.BaseOffset)) : (0, new KafkaOffset(BaseOffset));

@@ -215,6 +215,26 @@ public sealed class DamageTests : IDisposable
         Assert.InRange(bytes, _log.SizeBytes, _log.SizeBytes + 1000);
     }
 
+    [Fact]
+    public void A_scan_goes_on_where_the_log_begins_when_a_file_is_deleted_that_it_is_about_to_open()
+    {
+        HookedDisk disk = new(new MemoryDisk());
+        using NodeStorage storage = Make.Open(disk, pool: _pool);
+        PartitionLog log = storage.OpenLog(Make.GroupA, Tiny);
+        for (int i = 0; i < 40; i++) Make.AppendTo(log, _pool, Make.Batch(i, 1, valueBytes: 60));
+        using LogScan scan = log.Scan();
+        disk.Opening = path =>
+        {
+            if (!path.EndsWith($"/{0:D20}.log", StringComparison.Ordinal)) return;
+            disk.Opening = null;
+            log.DeleteBefore(new KafkaOffset(30));
+            disk.Delete(path);
+        };
+        long bytes = 0;
+        for (int done; (done = scan.CheckNext(300)) > 0;) bytes += done;
+        Assert.Equal(log.SizeBytes, bytes);
+    }
+
     private static string SegmentAt(long offset) => $"{Folder}/{offset:D20}.log";
 
     private KafkaOffset Walk(KafkaOffset from, int batches)

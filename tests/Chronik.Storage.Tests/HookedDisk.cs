@@ -18,11 +18,17 @@ internal sealed class HookedDisk(IDisk disk) : IDisk
 
     public Action<IDiskFile>? Closed { get; set; }
 
+    public Action<string>? Opening { get; set; }
+
     public Action<string>? SyncingDirectory { get; set; }
 
     public Action? AskingForFreeBytes { get; set; }
 
-    public IDiskFile Open(string path, DiskOpen mode) => new HookedFile(this, disk.Open(path, mode));
+    public IDiskFile Open(string path, DiskOpen mode)
+    {
+        Opening?.Invoke(path);
+        return new HookedFile(this, disk.Open(path, mode));
+    }
 
     public void CreateDirectory(string path) => disk.CreateDirectory(path);
 
