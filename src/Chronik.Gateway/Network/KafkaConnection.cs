@@ -142,7 +142,7 @@ internal sealed class KafkaConnection
         IActorRef actor;
         try
         {
-            // Not until the connection is closed, which it is already when the client has closed its side: what it sent before wants answers.
+            // Not only until the connection is closed, which it is when the client has closed its side: what it sent before wants answers.
             actor = await _actor.Task.WaitAsync(stopping).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
