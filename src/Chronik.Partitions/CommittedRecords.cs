@@ -18,8 +18,8 @@ internal static class CommittedRecords
 
     /// <summary>Hands every record from an offset, or the log start if that is later, up to the high watermark to a reader.</summary>
     /// <exception cref="StorageException">
-    /// The log is damaged: its replica is to be told, see <see cref="LogSuspect"/>. Or some of it was deleted meanwhile: what is left has to be
-    /// read from its start.
+    /// The log is damaged: its replica is to be told, see <see cref="LogSuspect"/>. Or some of it was deleted meanwhile: what is left has
+    /// to be read from its start.
     /// </exception>
     public static void ForEach(PartitionView view, KafkaOffset from, Reader reader)
     {

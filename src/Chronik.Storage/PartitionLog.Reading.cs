@@ -52,8 +52,8 @@ public sealed partial class PartitionLog
 
     /// <summary>
     /// The same as <see cref="Read"/> with at least one batch, copied into a pooled buffer with one reference for the caller; empty when
-    /// there is nothing: it has been deleted, or is not there yet. Not checked: the caller has the bytes in its hands, and looks at them with
-    /// a <see cref="BatchWalk"/>.
+    /// there is nothing: it has been deleted, or is not there yet. Not checked: the caller has the bytes in its hands, and looks at them
+    /// with a <see cref="BatchWalk"/>.
     /// </summary>
     /// <exception cref="StorageException">The way to the first batch is damaged.</exception>
     public BufferSlice ReadBatches(KafkaOffset from, KafkaOffset limit, int maxBytes)

@@ -97,7 +97,7 @@ internal sealed partial class Segment
     /// <param name="end">Where the last one may end.</param>
     /// <param name="pool">Lends the memory.</param>
     /// <param name="wantsMore">Takes a batch; false when it needs no other.</param>
-    /// <exception cref="StorageException">One is damaged: from now on everything here is looked at again before it is given out.</exception>
+    /// <exception cref="StorageException">One is damaged: from now on all here is looked at again before it is given out.</exception>
     public void Walk(long position, KafkaOffset next, long end, BufferPool pool, BatchSeeker wantsMore)
     {
         while (position < end)

@@ -63,7 +63,9 @@ public sealed class DamageTests : IDisposable
     public void A_batch_that_says_it_ends_earlier_hides_nothing_at_the_end_of_a_segment()
     {
         Fill(25);
-        long[] bases = [.. _disk.List(Folder).Where(e => e.Name.EndsWith(".log", StringComparison.Ordinal)).Select(e => long.Parse(e.Name[..20], CultureInfo.InvariantCulture)).Order()];
+        IEnumerable<string> segments =
+            _disk.List(Folder).Select(e => e.Name).Where(name => name.EndsWith(".log", StringComparison.Ordinal));
+        long[] bases = [.. segments.Select(name => long.Parse(name[..20], CultureInfo.InvariantCulture)).Order()];
         Assert.True(bases.Length > 3);
         foreach (long end in (long[])[bases[1], bases[2], _log.NextOffset.Value])
         {
