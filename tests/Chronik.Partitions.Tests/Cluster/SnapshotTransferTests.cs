@@ -7,6 +7,7 @@ using Chronik.Protocol;
 using Chronik.Protocol.RecordBatches;
 using Chronik.Raft;
 using Chronik.Storage;
+using Chronik.Storage.Testing;
 using Xunit;
 
 namespace Chronik.Partitions.Tests.Cluster;
@@ -26,9 +27,10 @@ public sealed class SnapshotTransferTests
         await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Throttled(time));
         List<string> values = await FallBehindAsync(cluster);
         Partition third = await cluster.RestartAsync(Third);
-        await PassUntilAsync(time, () => third.View.HighWatermark.Value > 20 && EndOnDisk(cluster) > 15);
+        Func<long> durable = DurableEnd(cluster);
+        await PassUntilAsync(time, () => third.View.HighWatermark.Value > 20 && durable() > 15);
 
-        long kept = EndOnDisk(cluster);
+        long kept = durable();
         await cluster.KillAsync(Third);
         third = await cluster.RestartAsync(Third);
         Assert.InRange(third.View.HighWatermark.Value, kept, values.Count - 1);
@@ -68,8 +70,9 @@ public sealed class SnapshotTransferTests
         };
         Partition third = await cluster.RestartAsync(Third);
         await NodeFixture.UntilAsync(() => third.View.HighWatermark.Value > 20);
+        Func<long> durable = DurableEnd(cluster);
         third.Replica.Tell(WriteCheckpoint.Instance, ActorRefs.NoSender);
-        await NodeFixture.UntilAsync(() => EndOnDisk(cluster) > 20);
+        await NodeFixture.UntilAsync(() => durable() > 20);
         await cluster.KillAsync(Third);
         if (isCaughtUpByEntries) await cluster.KillAsync(leads); // The other one has them all.
         cluster.Isolate(Third);
@@ -265,8 +268,9 @@ public sealed class SnapshotTransferTests
         Steps next = new(cluster, Third, new NodeId(2), second, 902);
         next.Tell(SnapshotPart.Offer, 0, []);
         next.Tell(SnapshotPart.Manifest, 20, new SnapshotManifest(ReplicaCluster.ClusterId, new KafkaOffset(20), []).Write());
+        Func<long> durable = DurableEnd(cluster);
         next.Tell(SnapshotPart.State, 20, state);
-        await NodeFixture.UntilAsync(() => EndOnDisk(cluster) == 20);
+        await NodeFixture.UntilAsync(() => durable() == 20);
 
         await cluster.KillAsync(Third);
         third = await cluster.RestartAsync(Third);
@@ -349,16 +353,32 @@ public sealed class SnapshotTransferTests
         return passed;
     }
 
-    /// <summary>Where the third node's log ends according to its checkpoint.</summary>
-    private static long EndOnDisk(ReplicaCluster cluster)
+    /// <summary>
+    /// Watches where the third node's log ends according to its checkpoint, if it lost its power: a file that has got its name is not safe
+    /// before its folder is synced.
+    /// </summary>
+    private static Func<long> DurableEnd(ReplicaCluster cluster)
     {
-        string path = $"/data/checkpoints/{cluster.Group}.checkpoint";
-        if (!cluster[Third].Disk.FileExists(path)) return -1;
-        byte[] bytes = new byte[128];
-        using IDiskFile file = cluster[Third].Disk.Open(path, DiskOpen.Read);
-        file.Read(bytes, 0);
-        int version = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(4));
-        return BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(version == 1 ? 56 : 96));
+        const string Folder = "/data/checkpoints";
+        string path = $"{Folder}/{cluster.Group}.checkpoint";
+        MemoryDisk disk = cluster[Third].Disk;
+        long end = Written();
+        disk.Fault = (_, operation, where) =>
+        {
+            if (operation == DiskOperation.SyncDirectory && where == Folder) Volatile.Write(ref end, Written());
+            return null;
+        };
+        return () => Volatile.Read(ref end);
+
+        long Written()
+        {
+            if (!disk.FileExists(path)) return -1;
+            byte[] bytes = new byte[128];
+            using IDiskFile file = disk.Open(path, DiskOpen.Read);
+            file.Read(bytes, 0);
+            int version = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(4));
+            return BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(version == 1 ? 56 : 96));
+        }
     }
 
     private static LogEntry EntryBefore(ReplicaCluster cluster, NodeId node, KafkaOffset next)
