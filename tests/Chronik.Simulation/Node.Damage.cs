@@ -1,3 +1,4 @@
+using System.Globalization;
 using Chronik.Storage;
 
 namespace Chronik.Simulation;
@@ -7,8 +8,7 @@ internal sealed partial class Node
 {
     private const string WalDirectory = DataDirectory + "/wal";
 
-    private string _walFile = "";
-    private long _walProtected;
+    private WalPosition _walBefore;
 
     /// <summary>
     /// Flips a bit somewhere in the files: WAL, checkpoints, segments, indexes. Not in the very last write of the WAL: at the end of a log
@@ -47,23 +47,26 @@ internal sealed partial class Node
             }
 
             long length = entry.Name.EndsWith(".properties", StringComparison.Ordinal) ? 0 : entry.Length;
-            if (directory == WalDirectory && string.CompareOrdinal(entry.Name, _walFile) >= 0 && entry.Name[0] != 's')
-                length = entry.Name == _walFile ? Math.Min(length, _walProtected) : 0;
+            if (directory == WalDirectory && entry.Name[0] != 's')
+            {
+                int digits = entry.Name.IndexOf('.', StringComparison.Ordinal);
+                long generation = long.Parse(entry.Name[..digits], CultureInfo.InvariantCulture);
+                if (generation == _walBefore.Generation) length = Math.Min(length, _walBefore.Position);
+                else if (generation > _walBefore.Generation) length = 0;
+            }
+
             if (length > 0) files.Add((path, length));
         }
     }
 
-    /// <summary>Remembers how far the WAL reached before what is written now.</summary>
-    private void NoteWalEnd()
+    /// <summary>
+    /// Has storage do what is queued, and remembers how far the WAL reached before it was last written to: not before the disk was last
+    /// busy, which may have been with a checkpoint alone, nor how long the file is, which is filled ahead of what is written.
+    /// </summary>
+    private void RunStorage()
     {
-        if (_sim.Parameters.BitFlipEvery == 0) return;
-        DiskEntry newest = default;
-        foreach (DiskEntry entry in Disk.List(WalDirectory))
-        {
-            if (entry.Name[0] != 's' && string.CompareOrdinal(entry.Name, newest.Name) > 0) newest = entry;
-        }
-
-        _walFile = newest.Name ?? "";
-        _walProtected = newest.Length;
+        WalPosition before = Storage!.Wal.End;
+        Storage.RunQueued();
+        if (Storage.Wal.End != before) _walBefore = before;
     }
 }

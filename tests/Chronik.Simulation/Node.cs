@@ -277,8 +277,7 @@ internal sealed partial class Node
     private void RunDisk()
     {
         _diskPlanned = false;
-        NoteWalEnd();
-        Storage!.RunQueued();
+        RunStorage();
         if (IsPaused) return; // The kernel writes on; the process learns of it later.
         // A node that loses power in between may or may not have come to act on what was durable already.
         if (_powerLost && _random.Chance(0.5)) return;
