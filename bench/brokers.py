@@ -163,7 +163,16 @@ def kafka(name, home, folder, port, fsync):
     return kafka_nodes(name, home, folder, port, 1, ["log.flush.interval.messages=1"] if fsync else [])[0]
 
 
-def kafka_nodes(name, home, folder, port, count, more=()):
+def own_folder(folder, node, count, last=None):
+    """A new folder of a node; of the last one below another folder, if there is one for it."""
+    if last and node == count:
+        folder = os.path.join(last, os.path.basename(folder))
+    own = os.path.join(folder, str(node))
+    os.makedirs(own)
+    return own
+
+
+def kafka_nodes(name, home, folder, port, count, more=(), last=None):
     """Kafka's brokers, each a controller too; they take two ports each."""
     java = ["java", "-cp", os.path.join(home, "libs", "*")]
     tool = java + ["kafka.tools.StorageTool"]
@@ -172,8 +181,7 @@ def kafka_nodes(name, home, folder, port, count, more=()):
     majority = count // 2 + 1
     nodes = []
     for node in range(1, count + 1):
-        own, at = os.path.join(folder, str(node)), port + 2 * node - 2
-        os.makedirs(own)
+        own, at = own_folder(folder, node, count, last), port + 2 * node - 2
         settings = {
             "process.roles": "broker,controller",
             "node.id": node,

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 
-from brokers import CACHE, OURS, Broker, answers, kafka_nodes, load
+from brokers import CACHE, OURS, Broker, answers, kafka_nodes, load, own_folder
 
 ROWS = ["cluster-produce", "cluster-open", "cluster-failover", "cluster-rolling", "cluster-idle", "cluster-create", "cluster-catchup"]
 NODES = 3
@@ -116,8 +116,7 @@ def chronik_nodes(options, folder, port):
 
     nodes = []
     for node in range(1, NODES + 1):
-        own = os.path.join(folder, str(node))
-        os.makedirs(own)
+        own = own_folder(folder, node, NODES, options.last)
         command = [options.chronik, "--node-id", str(node), "--data", os.path.join(own, "data"), "--kafka", address(node, 0)]
         command += ["--http", address(node, 1), "--akka", address(node, 2), "--bootstrap-expect", str(NODES)]
         for seed in range(1, NODES + 1):
@@ -146,7 +145,8 @@ def measure(options, rows, home, work, brokers, table):
 
     clusters = [Cluster(OURS, chronik_nodes(options, os.path.join(work, "ours-3"), options.port))]
     if home:
-        clusters.append(Cluster(CACHE, kafka_nodes(CACHE, home, os.path.join(work, "kafka-3"), options.port + 3 * NODES, NODES)))
+        port = options.port + 3 * NODES
+        clusters.append(Cluster(CACHE, kafka_nodes(CACHE, home, os.path.join(work, "kafka-3"), port, NODES, last=options.last)))
     for cluster in clusters:
         brokers.extend(cluster.nodes)
     progress("starting clusters")

@@ -15,7 +15,7 @@ import threading
 import time
 import urllib.request
 
-from brokers import LOAD, OURS, Broker
+from brokers import LOAD, OURS, Broker, own_folder
 from cluster import Cluster
 
 ROWS = ["followers", "link-catchup"]
@@ -144,8 +144,7 @@ def megabytes_a_second(hosts, seconds):
 def start(options, network, work):
     nodes = []
     for node in range(1, NODES + 1):
-        own = os.path.join(work, str(node))
-        os.makedirs(own)
+        own = own_folder(work, node, NODES, options.last)
         host = network.host(node)
         command = ["ip", "netns", "exec", network.space(node), options.chronik, "--node-id", str(node), "--data", os.path.join(own, "data")]
         command += ["--kafka", host + ":9092", "--http", host + ":9644", "--akka", host + ":9192", "--bootstrap-expect", str(NODES)]
