@@ -17,7 +17,6 @@ internal sealed partial class ReplicaActor
     /// <summary>One thread for all that reads and writes whole logs.</summary>
     public const string SnapshotDispatcher = "chronik.snapshot-dispatcher";
 
-
     private readonly Dictionary<NodeId, (long Transfer, IActorRef Sender)> _sending = [];
     private long _snapshotChildren;
     private long _receivedBytes; // Since the last checkpoint.
