@@ -15,7 +15,7 @@ public sealed class GatewayMetrics : IDisposable
     private static readonly KeyValuePair<string, object?>[] PolicyTags =
         [.. Enum.GetNames<FollowerReadPolicy>().Select(name => new KeyValuePair<string, object?>("policy", name.ToLowerInvariant()))];
 
-    private readonly Meter _meter = new(MeterName);
+    private readonly Meter _meter;
     private readonly Counter<long> _errors;
     private readonly Counter<long> _throttled;
     private readonly Histogram<double> _latency;
@@ -30,8 +30,10 @@ public sealed class GatewayMetrics : IDisposable
     private long _connections;
 
     /// <summary>Makes the instruments.</summary>
-    public GatewayMetrics()
+    /// <param name="node">What makes the node's meters.</param>
+    public GatewayMetrics(NodeMeters node)
     {
+        _meter = node.Create(MeterName);
         _requests = new long[ApiCatalog.All.Max(api => (int)api.Key) + 1];
         _apiTags = new KeyValuePair<string, object?>[_requests.Length];
         foreach (ApiInfo api in ApiCatalog.All) _apiTags[(int)api.Key] = new KeyValuePair<string, object?>("api", api.Name);

@@ -60,7 +60,7 @@ public sealed partial class ChronikNode : IBrokerNode
         _dataDirectory = dataDirectory;
         Settings = options.Settings;
         Ticker ticker = new(time, options.ElectionTimeout / new RaftOptions { Self = NodeId.None }.ElectionTimeoutTicks);
-        _meters = new PartitionMeters(storage.Identity.NodeId, _directory);
+        _meters = new PartitionMeters(storage.Meters, storage.Identity.NodeId, _directory);
         _cluster = options.Cluster;
         _time = time;
         NodeIdentity identity = storage.Identity;
@@ -69,6 +69,7 @@ public sealed partial class ChronikNode : IBrokerNode
             PingInterval = options.ElectionTimeout / 5,
             Silence = options.ElectionTimeout * 2,
             NewestLevel = options.NewestLevel,
+            Meters = storage.Meters,
         });
         if (identity.IsFormed) _peers.Form(identity.ClusterId);
         _locator = new PartitionLocator(identity.NodeId, _directory, _peers.Leaders);

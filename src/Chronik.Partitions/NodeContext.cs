@@ -31,7 +31,7 @@ internal sealed record NodeContext(
     public int Level => Storage.Identity.Level;
 
     /// <summary>The snapshots that it sends and receives.</summary>
-    public SnapshotTransfers Snapshots { get; init; } = new(Limits, Time);
+    public SnapshotTransfers Snapshots { get; init; } = new(Storage.Meters, Limits, Time);
 
     /// <summary>The metadata as far as this node has applied them.</summary>
     public PublishedMetadata Metadata { get; init; } = new();

@@ -20,7 +20,7 @@ internal sealed partial class PartitionMeters
     private readonly PartitionDirectory _directory;
     private readonly Counter<long> _proposals;
     private readonly Counter<long> _appendEntries;
-    private readonly Counter<long> _recoveries;
+    private long _recoveries; // Most begin before anybody collects what is measured.
     private readonly Histogram<double> _commitLatency;
     private long _elections;
     private Totals _totals = new();
@@ -41,7 +41,7 @@ internal sealed partial class PartitionMeters
     public void ReceivedAppend() => _appendEntries.Add(1, Received);
 
     /// <summary>A replica that had lost what it held begins to be filled again.</summary>
-    public void Recovers() => _recoveries.Add(1);
+    public void Recovers() => Interlocked.Increment(ref _recoveries);
 
     private void ObserveRaft(NodeId self)
     {

@@ -13,7 +13,7 @@ internal sealed partial class PartitionMeters : IDisposable
     /// <summary>The meter's name.</summary>
     public const string MeterName = "Chronik.Partitions";
 
-    private readonly Meter _meter = new(MeterName);
+    private readonly Meter _meter;
     private readonly Counter<long> _duplicates;
     private readonly Counter<long> _refused;
     private readonly Histogram<double> _replicationTime;
@@ -25,8 +25,9 @@ internal sealed partial class PartitionMeters : IDisposable
     private long _bytesCommitted;
     private long _recordsCommitted;
 
-    public PartitionMeters(NodeId self, PartitionDirectory directory)
+    public PartitionMeters(NodeMeters node, NodeId self, PartitionDirectory directory)
     {
+        _meter = node.Create(MeterName);
         _directory = directory;
         _meter.CreateObservableCounter(
             "chronik.partition.appended.batches", () => Volatile.Read(ref _batchesCommitted), "{batch}",
@@ -55,8 +56,9 @@ internal sealed partial class PartitionMeters : IDisposable
         _appendEntries = _meter.CreateCounter<long>(
             "chronik.raft.append.entries", "{message}",
             "AppendEntries messages, by direction: sent by leaders here, received by followers.");
-        _recoveries = _meter.CreateCounter<long>(
-            "chronik.partition.recoveries", "{partition}", "Replicas that had lost what they held and began to be filled again.");
+        _meter.CreateObservableCounter(
+            "chronik.partition.recoveries", () => Volatile.Read(ref _recoveries), "{partition}",
+            "Replicas that had lost what they held and began to be filled again.");
         ObserveRaft(self);
         _meter.CreateObservableGauge(
             "chronik.partition.log.end", () => Added().LogEnd, "{record}",

@@ -49,7 +49,8 @@ public sealed class ChronikHost : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<KafkaConnectionHandler> _handler = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<ListenOptions> _kafka = [];
-    private readonly GatewayMetrics _gatewayMetrics = new();
+    private readonly NodeMeters _meters = new();
+    private readonly GatewayMetrics _gatewayMetrics;
     private ListenOptions? _http;
     private volatile NodeMetrics? _metrics;
     private volatile ClusterPage? _page;
@@ -59,7 +60,11 @@ public sealed class ChronikHost : IAsyncDisposable
     private ChronikNode? _node;
     private Task? _stopping;
 
-    private ChronikHost(ChronikOptions options, TextWriter progress) => (_options, _progress) = (options, progress);
+    private ChronikHost(ChronikOptions options, TextWriter progress)
+    {
+        (_options, _progress) = (options, progress);
+        _gatewayMetrics = new GatewayMetrics(_meters);
+    }
 
     /// <summary>Completes when clients are served; fails when the node cannot start.</summary>
     public Task Ready => _ready.Task;
@@ -265,7 +270,7 @@ public sealed class ChronikHost : IAsyncDisposable
         var said = Stopwatch.GetTimestamp();
         try
         {
-            var options = _options.Storage with { NewestLevel = NewestLevel };
+            var options = _options.Storage with { NewestLevel = NewestLevel, Meters = _meters };
             _storage = NodeStorage.Open(options, _options.NodeId, null, disk, _buffers, TimeProvider.System, step =>
             {
                 if (Stopwatch.GetElapsedTime(said) > TimeSpan.FromSeconds(1))

@@ -20,7 +20,7 @@ internal sealed class NodeMetrics : IDisposable
 {
     private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(1);
 
-    private readonly Meter _meter = new("Chronik.Node");
+    private readonly Meter _meter;
     private readonly MeterProvider _provider;
     private readonly PartitionSeries _partitions = new();
     private readonly ChronikNode _node;
@@ -33,6 +33,7 @@ internal sealed class NodeMetrics : IDisposable
         ActorSystem system, IServiceProvider services)
     {
         _node = node;
+        _meter = storage.Meters.Create("Chronik.Node");
         Gauge("chronik.ready", "{flag}", "1 when clients are served and may write.", () => host.WhyNotReady is null ? 1 : 0);
         Gauge("chronik.partitions", "{partition}", "Replicas that live on this node.", () => host.Progress.All);
         Gauge("chronik.partitions.leaderless", "{partition}", "Replicas of this node whose leader is not known here.", () =>
@@ -58,7 +59,11 @@ internal sealed class NodeMetrics : IDisposable
             "chronik.dispatcher.delay", "How long work waits for a thread of the actors' dispatcher: probed once a second.");
         var dispatcher = system.Dispatchers.DefaultGlobalDispatcher;
         _probe = new Timer(_ => Probe(dispatcher), null, ProbeInterval, ProbeInterval);
-        _provider = Sdk.CreateMeterProviderBuilder().AddMeter("Chronik.*").AddMeter("System.Runtime").AddPrometheusExporter().Build();
+        _provider = Sdk.CreateMeterProviderBuilder().AddMeter("Chronik.*").AddMeter("System.Runtime").AddPrometheusExporter()
+            .AddView(instrument => storage.Meters.Have(instrument) || instrument.Meter.Name == "System.Runtime"
+                ? null
+                : MetricStreamConfiguration.Drop)
+            .Build();
         var branch = new ApplicationBuilder(services);
         branch.UseOpenTelemetryPrometheusScrapingEndpoint(_provider, null, HttpEndpoints.Metrics, null, null);
         _scrape = branch.Build();

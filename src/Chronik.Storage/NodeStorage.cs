@@ -48,7 +48,7 @@ public sealed partial class NodeStorage : IDisposable
         _writeback = new Writeback(WakeMaintenance);
         Identity = identity;
         _latch = new FailureLatch();
-        _meters = new StorageMeters();
+        _meters = new StorageMeters(options.Meters);
         Wal = new Wal(options, walFiles, pool, _latch, _meters, recovery);
         foreach (RecoveringGroup group in recovery.Found.Values)
         {
@@ -81,6 +81,9 @@ public sealed partial class NodeStorage : IDisposable
 
     /// <summary>The write-ahead log.</summary>
     public Wal Wal { get; }
+
+    /// <summary>What makes the node's meters.</summary>
+    public NodeMeters Meters => _options.Meters;
 
     /// <summary>How long syncs of the WAL took since the start.</summary>
     public DurationCounts SyncTimes => _meters.SyncTimes;

@@ -9,7 +9,7 @@ internal sealed class StorageMeters : IDisposable
     /// <summary>The meter's name.</summary>
     public const string MeterName = "Chronik.Storage";
 
-    private readonly Meter _meter = new(MeterName);
+    private readonly Meter _meter;
     private readonly Counter<long> _walBytes;
     private readonly Counter<long> _walWrites;
     private readonly Counter<long> _walGroups;
@@ -17,8 +17,9 @@ internal sealed class StorageMeters : IDisposable
     private readonly Histogram<double> _walSyncTime;
     private readonly Histogram<double> _checkpointTime;
 
-    public StorageMeters()
+    public StorageMeters(NodeMeters node)
     {
+        _meter = node.Create(MeterName);
         _walBytes = _meter.CreateCounter<long>("chronik.wal.bytes", "By", "Bytes written to the WAL, padding included.");
         _walWrites = _meter.CreateCounter<long>("chronik.wal.appends", "{append}", "Appends written to the WAL.");
         _walGroups = _meter.CreateCounter<long>("chronik.wal.writes", "{write}", "Gathered writes to the WAL.");

@@ -64,6 +64,9 @@ public sealed record StorageOptions
     /// <see cref="NodeStorage.RunQueued"/> is called.
     /// </summary>
     public bool OwnThreads { get; init; } = true;
+
+    /// <summary>What makes the node's meters, in storage and above it.</summary>
+    public NodeMeters Meters { get; init; } = new();
 }
 
 /// <summary>What a partition's log is told. May be replaced while the log is open.</summary>

@@ -60,7 +60,7 @@ internal sealed class GatewayHost : IAsyncDisposable
         IDisk disk = onDisk ? new FileDisk() : new MemoryDisk();
         var buffers = new BufferPool();
         var log = new Lines();
-        var metrics = new GatewayMetrics();
+        var metrics = new GatewayMetrics(new NodeMeters());
         ActorSystem system = ActorSystem.Create("gateway-test");
         var node = new FakeNode(system, buffers, disk, folder ?? "/data");
         settings ??= new GatewaySettings { Limits = limits ?? new GatewayLimits() };

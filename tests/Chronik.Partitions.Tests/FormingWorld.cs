@@ -115,7 +115,7 @@ internal sealed class FormingNode : IDisposable
         Storage = NodeStorage.Open(options, id, null, disk, new BufferPool(), TimeProvider.System);
         Hub = new PeerHub(id, Storage.Identity.DirectoryId, TimeProvider.System, new BufferPool(), new PeerOptions());
         Ticker = new Ticker(TimeProvider.System, TimeSpan.FromSeconds(1));
-        Meters = new PartitionMeters(NodeId.None, new PartitionDirectory());
+        Meters = new PartitionMeters(new NodeMeters(), NodeId.None, new PartitionDirectory());
     }
 
     public MemoryDisk Disk { get; }

@@ -11,18 +11,21 @@ namespace Chronik.Partitions.Tests;
 /// <summary>How linearizable reads share rounds of confirmation.</summary>
 public sealed class ReadIndexActorTests : IAsyncLifetime
 {
-    private readonly PartitionMeters _meters = new(NodeId.None, new PartitionDirectory());
+    private readonly NodeMeters _node = new();
+    private readonly PartitionMeters _meters;
     private readonly BlockingCollection<object> _asked = [];
     private readonly ConcurrentDictionary<string, double> _measured = new();
     private readonly MeterListener _listener = new();
     private readonly ActorSystem _system = ActorSystem.Create("read-index");
     private IActorRef _parent = ActorRefs.Nobody;
 
+    public ReadIndexActorTests() => _meters = new PartitionMeters(_node, NodeId.None, new PartitionDirectory());
+
     public Task InitializeAsync()
     {
         _listener.InstrumentPublished = (instrument, self) =>
         {
-            if (instrument.Name.StartsWith("chronik.readindex.", StringComparison.Ordinal)) self.EnableMeasurementEvents(instrument);
+            if (_node.Have(instrument)) self.EnableMeasurementEvents(instrument);
         };
         _listener.SetMeasurementEventCallback<long>((instrument, value, _, _) =>
             _measured.AddOrUpdate(instrument.Name, value, (_, sum) => sum + value));

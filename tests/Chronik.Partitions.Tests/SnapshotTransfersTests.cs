@@ -16,7 +16,7 @@ public sealed class SnapshotTransfersTests
     [Fact]
     public void So_many_are_sent_at_once_and_the_others_have_their_turns_in_order()
     {
-        using SnapshotTransfers transfers = new(new PartitionLimits { SnapshotsAtOnce = 2 }, _time);
+        using SnapshotTransfers transfers = new(new NodeMeters(), new PartitionLimits { SnapshotsAtOnce = 2 }, _time);
         List<int> begun = [];
         List<SnapshotProgress> all = [.. Enumerable.Range(0, 4).Select(i => transfers.Send(Name, new NodeId(i), () => begun.Add(i)))];
         transfers.Receive(Name, new NodeId(9)); // Has had its turn elsewhere.
@@ -33,7 +33,7 @@ public sealed class SnapshotTransfersTests
     [Fact]
     public void A_transfer_says_how_far_it_is_and_how_long_it_will_take()
     {
-        using SnapshotTransfers transfers = new(new PartitionLimits(), _time);
+        using SnapshotTransfers transfers = new(new NodeMeters(), new PartitionLimits(), _time);
         SnapshotProgress progress = transfers.Send(Name, new NodeId(2), () => { });
         Assert.Null(Assert.Single(transfers.All).Remaining);
         progress.Lacks(1_000);
@@ -49,7 +49,7 @@ public sealed class SnapshotTransfersTests
     [Fact]
     public void Room_that_the_transfers_under_way_will_take_is_not_promised_once_more()
     {
-        using SnapshotTransfers transfers = new(new PartitionLimits(), _time);
+        using SnapshotTransfers transfers = new(new NodeMeters(), new PartitionLimits(), _time);
         SnapshotProgress first = transfers.Receive(Name, new NodeId(2));
         SnapshotProgress second = transfers.Receive(Name, new NodeId(3));
         transfers.Send(Name, new NodeId(3), () => { }).Lacks(5_000); // Takes no room here.
@@ -69,7 +69,7 @@ public sealed class SnapshotTransfersTests
     [Fact]
     public async Task Of_many_transfers_that_want_the_same_room_at_once_one_gets_it()
     {
-        using SnapshotTransfers transfers = new(new PartitionLimits(), _time);
+        using SnapshotTransfers transfers = new(new NodeMeters(), new PartitionLimits(), _time);
         SnapshotProgress[] all = [.. Enumerable.Range(0, 8).Select(_ => transfers.Receive(Name, new NodeId(2)))];
         bool[] promised = await Task.WhenAll(all.Select(one => Task.Run(() => transfers.TryPromise(one, 600, free: 1_000, out _))));
         Assert.Single(promised, got => got);
@@ -78,12 +78,13 @@ public sealed class SnapshotTransfersTests
     [Fact]
     public void What_is_sent_is_measured()
     {
-        using SnapshotTransfers transfers = new(new PartitionLimits { SnapshotsAtOnce = 1 }, _time);
+        NodeMeters meters = new();
+        using SnapshotTransfers transfers = new(meters, new PartitionLimits { SnapshotsAtOnce = 1 }, _time);
         Dictionary<string, double> seen = [];
         using MeterListener listener = new();
         listener.InstrumentPublished = (instrument, own) =>
         {
-            if (instrument.Meter.Name == "Chronik.Snapshots") own.EnableMeasurementEvents(instrument);
+            if (meters.Have(instrument)) own.EnableMeasurementEvents(instrument);
         };
         listener.SetMeasurementEventCallback<long>((instrument, value, _, _) => Add(instrument, value));
         listener.SetMeasurementEventCallback<int>((instrument, value, _, _) => Add(instrument, value));
@@ -95,21 +96,17 @@ public sealed class SnapshotTransfersTests
         _time.Advance(TimeSpan.FromSeconds(1));
         first.Advance(250);
         listener.RecordObservableInstruments();
-        Assert.True(seen["chronik.snapshot.running"] >= 1);
-        Assert.True(seen["chronik.snapshot.waiting"] >= 1);
-        Assert.True(seen["chronik.snapshot.remaining.bytes"] >= 750);
-        Assert.True(seen["chronik.snapshot.remaining.seconds"] >= 3);
+        Assert.Equal(1, seen["chronik.snapshot.running"]);
+        Assert.Equal(1, seen["chronik.snapshot.waiting"]);
+        Assert.Equal(750, seen["chronik.snapshot.remaining.bytes"]);
+        Assert.Equal(3, seen["chronik.snapshot.remaining.seconds"]);
         first.IsDone = true;
         first.Dispose();
-        Assert.True(seen["chronik.snapshot.bytes"] >= 250);
-        Assert.True(seen["chronik.snapshot.transfers"] >= 1);
-        Assert.True(seen["chronik.snapshot.duration"] >= 1);
+        Assert.Equal(250, seen["chronik.snapshot.bytes"]);
+        Assert.Equal(1, seen["chronik.snapshot.transfers"]);
+        Assert.Equal(1, seen["chronik.snapshot.duration"]);
 
-        // Other tests of this process send snapshots at the same time.
-        void Add(Instrument instrument, double value)
-        {
-            lock (seen) seen[instrument.Name] = seen.GetValueOrDefault(instrument.Name) + value;
-        }
+        void Add(Instrument instrument, double value) => seen[instrument.Name] = seen.GetValueOrDefault(instrument.Name) + value;
     }
 
     [Fact]

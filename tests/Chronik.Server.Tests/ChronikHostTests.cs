@@ -35,16 +35,7 @@ public sealed class ChronikHostTests : IDisposable
         Assert.Contains("# TYPE chronik_partitions gauge\n", metrics, StringComparison.Ordinal);
         Assert.Contains("chronik_disk_free_bytes", metrics, StringComparison.Ordinal);
 
-        using (var client = new TcpClient())
-        {
-            await client.ConnectAsync(host.KafkaEndpoints[0]);
-            // ApiVersions, version 0, correlation 7, no client id.
-            await client.GetStream().WriteAsync(new byte[] { 0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255 });
-            var answer = new byte[10];
-            await client.GetStream().ReadExactlyAsync(answer);
-            Assert.Equal([0, 0, 0, 7, 0, 0], answer[4..]);
-        }
-
+        await AskVersionsAsync(host);
         await host.StopAsync().WaitAsync(Patience);
         await host.Ended.WaitAsync(Patience);
     }
@@ -54,21 +45,34 @@ public sealed class ChronikHostTests : IDisposable
     {
         await using var host = await StartAsync();
         await host.Ready.WaitAsync(Patience);
-        using var client = new TcpClient();
-        await client.ConnectAsync(host.KafkaEndpoints[0]);
-        await client.GetStream().WriteAsync(new byte[] { 0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255 });
+        await AskVersionsAsync(host);
         const string Latency = "chronik_gateway_latency_seconds_bucket";
-        using var patience = new CancellationTokenSource(Patience);
-        string metrics;
-        do metrics = (await GetAsync(host, "/metrics")).Text;
-        while (!metrics.Contains(Latency, StringComparison.Ordinal) && !patience.IsCancellationRequested);
-
+        var metrics = await MetricsWithAsync(host, Latency);
         var lines = metrics.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         var helped = lines.Where(l => l.StartsWith("# HELP ", StringComparison.Ordinal)).Select(l => l.Split(' ')[2]).ToHashSet();
         Assert.All(lines.Where(l => l.StartsWith("# TYPE ", StringComparison.Ordinal)), l => Assert.Contains(l.Split(' ')[2], helped));
         var buckets = lines.Where(l => l.StartsWith(Latency, StringComparison.Ordinal)).ToList();
         Assert.Contains(buckets, l => l.Contains("le=\"0.001\"", StringComparison.Ordinal));
         Assert.DoesNotContain(buckets, l => l.Contains("le=\"7500\"", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_a_node_measures_is_its_own_and_goes_on_when_another_of_the_process_stops()
+    {
+        await using var host = await StartAsync();
+        await using (var other = await StartAsync(("chronik.data", Path.Combine(_folder, "other"))))
+        {
+            await host.Ready.WaitAsync(Patience);
+            await other.Ready.WaitAsync(Patience);
+            await MetricsWithAsync(host, "chronik_ready");
+            await AskVersionsAsync(other);
+            await AskVersionsAsync(other);
+        }
+
+        await AskVersionsAsync(host);
+        var metrics = await MetricsWithAsync(host, "chronik_gateway_latency_seconds_count");
+        Assert.Matches(@"\nchronik_gateway_latency_seconds_count\{[^}]*api=""ApiVersions""[^}]*\} 1\n", metrics);
+        Assert.Matches(@"\nchronik_gateway_requests_total\{[^}]*api=""ApiVersions""[^}]*\} 1\n", metrics);
     }
 
     [Fact]
@@ -194,6 +198,28 @@ public sealed class ChronikHostTests : IDisposable
         var refused = await Assert.ThrowsAsync<ChronikStartException>(() => StartAsync(values));
         Assert.DoesNotContain('\n', refused.Message);
         return refused;
+    }
+
+    private static async Task AskVersionsAsync(ChronikHost host)
+    {
+        using var client = new TcpClient();
+        await client.ConnectAsync(host.KafkaEndpoints[0]);
+        // ApiVersions, version 0, correlation 7, no client id.
+        await client.GetStream().WriteAsync(new byte[] { 0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 255, 255 });
+        var answer = new byte[10];
+        await client.GetStream().ReadExactlyAsync(answer);
+        Assert.Equal([0, 0, 0, 7, 0, 0], answer[4..]);
+    }
+
+    /// <summary>What the node measures, as soon as that is among it: what was answered is counted a moment later.</summary>
+    private static async Task<string> MetricsWithAsync(ChronikHost host, string name)
+    {
+        for (var start = Stopwatch.GetTimestamp(); ;)
+        {
+            var (_, metrics) = await GetAsync(host, "/metrics");
+            if (metrics.Contains(name, StringComparison.Ordinal)) return metrics;
+            Assert.True(Stopwatch.GetElapsedTime(start) < Patience, $"{name} does not come: {metrics}");
+        }
     }
 
     private static async Task<(HttpStatusCode Status, string Text)> GetAsync(ChronikHost host, string path)

@@ -35,7 +35,8 @@ public sealed class OptionsTests : IDisposable
         Assert.Equal(new PartitionLimits(), options.Partitions);
         Assert.Equal(new GroupLimits { Memory = options.Groups.Memory }, options.Groups);
         Assert.Equal(new GroupMemory().MaxBytes, options.Groups.Memory.MaxBytes);
-        Assert.Equal(new StorageOptions { DataDirectory = options.Storage.DataDirectory }, options.Storage);
+        var storage = options.Storage;
+        Assert.Equal(new StorageOptions { DataDirectory = storage.DataDirectory, Meters = storage.Meters }, storage);
         Assert.Equal(new BrokerSettings().MaxPartitionsPerBroker, options.Broker.MaxPartitionsPerBroker);
         var layers = new ConfigurationLayers();
         foreach (var name in (string[])["auto.create.topics.enable", "num.partitions", "offsets.topic.num.partitions", "durability",

@@ -47,7 +47,7 @@ internal sealed class PeerHub : IDisposable
         Options = options;
         _time = time;
         _buffers = buffers;
-        Meters = new PeerMeters(() => _links.Values.Count(link => link.IsAlive));
+        Meters = new PeerMeters(options.Meters, () => _links.Values.Count(link => link.IsAlive));
         _timer = time.CreateTimer(static hub => ((PeerHub)hub!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 

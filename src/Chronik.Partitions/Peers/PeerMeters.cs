@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using Chronik.Model;
 
 namespace Chronik.Partitions.Peers;
 
@@ -8,15 +9,16 @@ internal sealed class PeerMeters : IDisposable
     private static readonly KeyValuePair<string, object?> Control = new("lane", "control");
     private static readonly KeyValuePair<string, object?> Bulk = new("lane", "bulk");
 
-    private readonly Meter _meter = new("Chronik.Peers");
+    private readonly Meter _meter;
     private readonly Counter<long> _frames;
     private readonly Counter<long> _bytes;
     private readonly Counter<long> _lost;
     private long _refusedCount;
     private long _droppedCount;
 
-    public PeerMeters(Func<int> alive)
+    public PeerMeters(NodeMeters node, Func<int> alive)
     {
+        _meter = node.Create("Chronik.Peers");
         _frames = _meter.CreateCounter<long>("chronik.peer.sent.frames", "{frame}", "Frames sent to other nodes, by lane.");
         _bytes = _meter.CreateCounter<long>("chronik.peer.sent.bytes", "By", "Bytes of frames sent to other nodes, by lane.");
         _meter.CreateObservableCounter(

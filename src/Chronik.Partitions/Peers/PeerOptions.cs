@@ -18,6 +18,9 @@ internal sealed record PeerOptions
     /// </summary>
     public long WindowBytes { get; init; } = 16 << 20;
 
+    /// <summary>What makes the node's meters.</summary>
+    public NodeMeters Meters { get; init; } = new();
+
     /// <summary>The newest level that this node speaks.</summary>
     public int NewestLevel { get; init; } = FeatureLevel.Newest;
 

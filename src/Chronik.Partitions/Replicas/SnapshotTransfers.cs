@@ -12,7 +12,7 @@ internal sealed class SnapshotTransfers : IDisposable
     private static readonly KeyValuePair<string, object?> Sent = new("direction", "sent");
     private static readonly KeyValuePair<string, object?> Received = new("direction", "received");
 
-    private readonly Meter _meter = new("Chronik.Snapshots");
+    private readonly Meter _meter;
     private readonly Counter<long> _count;
     private readonly Counter<long> _bytes;
     private readonly Histogram<double> _duration;
@@ -20,8 +20,9 @@ internal sealed class SnapshotTransfers : IDisposable
     private readonly List<SnapshotProgress> _all = [];
     private readonly int _atOnce;
 
-    public SnapshotTransfers(PartitionLimits limits, TimeProvider time)
+    public SnapshotTransfers(NodeMeters node, PartitionLimits limits, TimeProvider time)
     {
+        _meter = node.Create("Chronik.Snapshots");
         _atOnce = limits.SnapshotsAtOnce;
         Time = time;
         Rate = new TokenBucket(limits.SnapshotRate, time);

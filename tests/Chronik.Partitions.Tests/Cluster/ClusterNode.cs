@@ -37,11 +37,12 @@ internal sealed class ClusterNode : IAsyncDisposable
         Storage.Raise(options.Level);
         _system = ActorSystem.Create($"node-{id}", ConfigurationFactory.ParseString(Config).WithFallback(ChronikNode.DefaultConfig()));
         _ticker = new Ticker(TimeProvider.System, options.TickInterval);
-        _meters = new PartitionMeters(id, _directory);
-        Hub = new PeerHub(id, directory, TimeProvider.System, Buffers, new PeerOptions { NewestLevel = options.Level });
+        _meters = new PartitionMeters(Storage.Meters, id, _directory);
+        PeerOptions peers = new() { NewestLevel = options.Level, Meters = Storage.Meters };
+        Hub = new PeerHub(id, directory, TimeProvider.System, Buffers, peers);
         Hub.Form(ReplicaCluster.ClusterId);
         ChronikPersistence.Install(_system, Storage, Buffers);
-        Snapshots = new SnapshotTransfers(options.Limits, options.SnapshotTime);
+        Snapshots = new SnapshotTransfers(Storage.Meters, options.Limits, options.SnapshotTime);
         Context = new NodeContext(id, Storage, Buffers, TimeProvider.System, _ticker, options.Limits, _meters, Hub)
         {
             StandsAlone = false,

@@ -70,7 +70,7 @@ public sealed class MetricsTests
         Assert.True(wrong.Count == 0, string.Join('\n', wrong));
     }
 
-    /// <summary>Does everything once that a metric counts; returns what a scrape of a node says afterwards.</summary>
+    /// <summary>Does everything once that a metric counts; returns what a scrape of all nodes says afterwards.</summary>
     private static async Task<string> MoveEverythingAsync(MeterRecorder recorder)
     {
         // One node alone, whose disk fills up and then fails.
@@ -123,6 +123,7 @@ public sealed class MetricsTests
         await leader.Node!.Find(topic, 0)!.DeleteRecordsAsync(new KafkaOffset(1));
 
         // A node that stops, and comes back with nothing.
+        var before = await ScrapeAsync(cluster);
         var victim = cluster.Hosts.First(host => host != leader).Node!.Id.Value;
         await cluster.StopAsync(victim);
         await WorkAsync(leader);
@@ -141,6 +142,7 @@ public sealed class MetricsTests
         });
 
         // And one that restarts with what it had.
+        before += await ScrapeAsync(cluster);
         await cluster.StopAsync(victim);
         await cluster.BeginAsync(victim, 3);
         await cluster[victim].Ready.WaitAsync(TestCluster.Patience);
@@ -148,7 +150,7 @@ public sealed class MetricsTests
         await TestCluster.UntilAsync(async () =>
         {
             recorder.Observe();
-            text = await ScrapeAsync(leader);
+            text = before + await ScrapeAsync(cluster);
             return recorder.HasMoved("chronik.dispatcher.delay") && text.Contains("chronik_raft_follower_lag{", StringComparison.Ordinal);
         });
         return text;
@@ -195,11 +197,21 @@ public sealed class MetricsTests
         ("chronik.data", "/data"), ("chronik.node-id", "7"), ("chronik.kafka.listeners", "[\"127.0.0.1:0\"]"),
         ("chronik.http", "127.0.0.1:0"), ("chronik.storage.reserve-bytes", "2 MiB"), ("chronik.gateway.max-request-memory", "1 GiB"));
 
+    private static async Task<string> ScrapeAsync(TestCluster cluster) =>
+        string.Concat(await Task.WhenAll(cluster.Hosts.Select(ScrapeAsync)));
+
     private static async Task<string> ScrapeAsync(ChronikHost host)
     {
         using var client = new HttpClient { BaseAddress = host.HttpAddress };
-        using var response = await client.GetAsync(new Uri("/metrics", UriKind.Relative));
-        return response.IsSuccessStatusCode ? await response.Content.ReadAsStringAsync() : "";
+        var text = "";
+        await TestCluster.UntilAsync(async () =>
+        {
+            // They come moments after the node is ready.
+            using var response = await client.GetAsync(new Uri("/metrics", UriKind.Relative));
+            if (response.IsSuccessStatusCode) text = await response.Content.ReadAsStringAsync();
+            return response.IsSuccessStatusCode;
+        });
+        return text;
     }
 
     private static string MakePage(IReadOnlyList<KnownMetric> known)
