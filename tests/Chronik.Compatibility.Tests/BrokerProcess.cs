@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
@@ -9,13 +10,14 @@ namespace Chronik.Compatibility.Tests;
 internal sealed partial class BrokerProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly ConcurrentBag<Socket> Holders = [];
     private Process? _process;
 
     public string Data { get; } = Path.Combine(Directory.CreateTempSubdirectory("chronik-test-").FullName, "data");
 
-    public int KafkaPort { get; } = FreePort();
+    public int KafkaPort { get; } = HeldPort();
 
-    public int HttpPort { get; } = FreePort();
+    public int HttpPort { get; } = HeldPort();
 
     public string Bootstrap => $"127.0.0.1:{KafkaPort}";
 
@@ -93,26 +95,15 @@ internal sealed partial class BrokerProcess : IAsyncDisposable
     }
 
     /// <summary>
-    /// A port that nobody had a moment ago, below those that the system gives to outgoing connections: while the broker is down, such a
-    /// connection might take its port, and one that is made to the port might even meet itself.
+    /// A port that is held as long as this process runs: nobody gets it who asks for any port, or connects to somewhere. As its holder
+    /// never listens, the operating system lets another socket that asks for this very port listen beside it.
     /// </summary>
-    private static int FreePort()
+    private static int HeldPort()
     {
-        while (true)
-        {
-            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            var port = Random.Shared.Next(15_000, 32_000);
-            try
-            {
-                socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
-                socket.Listen();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken: another.
-            }
-        }
+        var holder = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        holder.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        Holders.Add(holder);
+        return ((IPEndPoint)holder.LocalEndPoint!).Port;
     }
 
     private static Process Launch(IEnumerable<string> arguments) =>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 using Chronik.Cluster.Tests.Wire;
@@ -8,6 +9,7 @@ namespace Chronik.Cluster.Tests.Processes;
 /// <summary>A cluster of real processes with folders of their own; all of it is gone when it is disposed of.</summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
+    private static readonly ConcurrentBag<Socket> Holders = [];
     private readonly string _folder = Directory.CreateTempSubdirectory("chronik-cluster-").FullName;
     private readonly List<NodeProcess> _nodes = [];
     private readonly string[] _extra;
@@ -83,28 +85,19 @@ internal sealed class TestCluster : IAsyncDisposable
         Directory.Delete(_folder, recursive: true);
     }
 
-    /// <summary>
-    /// A place on the loopback interface with ports that nobody had a moment ago, below those that the system gives to outgoing
-    /// connections: while a node is down, such a connection might take its port.
-    /// </summary>
-    public static NodePlace OnLoopback() => new("127.0.0.1", FreePort(), FreePort(), FreePort(), []);
+    /// <summary>A place on the loopback interface with ports that nobody else gets, whether its node runs or not.</summary>
+    public static NodePlace OnLoopback() => new("127.0.0.1", HeldPort(), HeldPort(), HeldPort(), []);
 
-    private static int FreePort()
+    /// <summary>
+    /// A port that is held as long as this process runs: nobody gets it who asks for any port, or connects to somewhere. As its holder
+    /// never listens, the operating system lets another socket that asks for this very port listen beside it.
+    /// </summary>
+    private static int HeldPort()
     {
-        while (true)
-        {
-            using Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-            int port = Random.Shared.Next(15_000, 32_000);
-            try
-            {
-                socket.Bind(new IPEndPoint(IPAddress.Loopback, port));
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken: another.
-            }
-        }
+        Socket holder = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        holder.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        Holders.Add(holder);
+        return ((IPEndPoint)holder.LocalEndPoint!).Port;
     }
 
     private List<string> Arguments()
