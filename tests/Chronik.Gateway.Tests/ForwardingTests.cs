@@ -43,12 +43,12 @@ public sealed class ForwardingTests
     [Fact]
     public async Task A_fetch_is_passed_on_with_its_clients_patience()
     {
-        await using Pair pair = await Pair.StartAsync();
+        await using Pair pair = await Pair.StartAsync(new GatewayLimits { FollowerFetchWait = TimeSpan.FromMinutes(1) });
         using KafkaClient client = await pair.Near.ConnectAsync();
         using KafkaClient producer = await pair.Far.ConnectAsync();
         for (short version = 4; version <= 18; version++)
         {
-            await client.SendAsync(pair.Fetch(version - 4, maxWaitMs: 4_000), version);
+            await client.SendAsync(pair.Fetch(version - 4, maxWaitMs: 60_000), version);
             await BadInputTests.AssertServesAsync(pair.Near);
             await producer.CallAsync(pair.Produce("x"), 9);
             FetchResponse.PartitionData data = (await client.ReceiveAsync<FetchResponse>()).Responses[0].Partitions[0];

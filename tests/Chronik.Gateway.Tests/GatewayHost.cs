@@ -95,11 +95,14 @@ internal sealed class GatewayHost : IAsyncDisposable
     public Task<KafkaClient> ConnectAsync() => KafkaClient.ConnectAsync(Endpoint);
 
     /// <summary>Waits until a condition holds that comes true by itself.</summary>
-    public static async Task Until(Func<bool> condition, string what)
+    public static Task Until(Func<bool> condition, string what) => Until(() => Task.FromResult(condition()), what);
+
+    /// <inheritdoc cref="Until(Func{bool}, string)"/>
+    public static async Task Until(Func<Task<bool>> condition, string what)
     {
         for (int i = 0; i < 3_000; i++)
         {
-            if (condition()) return;
+            if (await condition()) return;
             await Task.Delay(10);
         }
 

@@ -118,7 +118,7 @@ public sealed class ProduceTests
         host.Node.Hold("held");
         using KafkaClient client = await host.ConnectAsync();
         ProduceRequest both = KafkaClient.Produce("t", KafkaClient.Batch("a"));
-        both.TimeoutMs = 0;
+        both.TimeoutMs = 3_000;
         both.TopicData.Add(KafkaClient.Produce("held", KafkaClient.Batch("b")).TopicData[0]);
         ProduceResponse response = await client.CallAsync(both, 9);
         Assert.Equal(
