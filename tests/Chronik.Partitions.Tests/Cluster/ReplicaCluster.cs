@@ -190,21 +190,27 @@ internal sealed class ReplicaCluster : IAsyncDisposable
         }
     }
 
-    /// <summary>Makes every replica write a checkpoint, and waits until their WALs hold none of what came before.</summary>
+    /// <summary>
+    /// Makes every replica write a checkpoint, and waits until their WALs hold none of what came before. No log is cut off before all have
+    /// what it holds: whoever lacks some of it would be filled by a snapshot.
+    /// </summary>
     public async Task CheckpointAsync()
     {
         KafkaOffset end = (await LeaderAsync()).View.HighWatermark;
-        foreach (ClusterNode node in _nodes.Values)
-        {
-            await NodeFixture.UntilAsync(() => node.Find(Group)!.View.HighWatermark >= end);
-            await CheckpointAsync(node.Id);
-        }
+        await NodeFixture.UntilAsync(() => _nodes.Values.All(node => node.Find(Group)!.View.HighWatermark >= end));
+        foreach (NodeId id in _nodes.Keys) await CheckpointAsync(id);
     }
 
-    /// <summary>Makes one replica write a checkpoint, and waits until its WAL does not hold the first entry.</summary>
+    /// <summary>
+    /// Makes one replica write a checkpoint, and waits until that is durable with all that the replica shows, and its WAL does not hold the
+    /// first entry. That alone would say nothing: it is so as well while that entry has never come there.
+    /// </summary>
     public async Task CheckpointAsync(NodeId id)
     {
+        using CheckpointWatch durable = WatchCheckpoints(id);
+        long shown = At(id).View.HighWatermark.Value;
         At(id).Replica.Tell(WriteCheckpoint.Instance, ActorRefs.NoSender);
+        await NodeFixture.UntilAsync(() => durable.Next >= shown);
         await NodeFixture.UntilAsync(
             () => !_nodes[id].Storage.Wal.TryReadEntry(Group, new LogIndex(1), out LogEntry entry) || !Release(entry));
 
@@ -214,6 +220,9 @@ internal sealed class ReplicaCluster : IAsyncDisposable
             return true;
         }
     }
+
+    /// <summary>Watches which checkpoints the disk of a node that lives is given.</summary>
+    public CheckpointWatch WatchCheckpoints(NodeId id) => new(_nodes[id].Disk, Group);
 
     /// <summary>Waits until every replica shows the same values.</summary>
     public async Task AllShowAsync(IReadOnlyList<string> values)

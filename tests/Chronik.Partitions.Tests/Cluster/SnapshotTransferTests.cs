@@ -6,8 +6,6 @@ using Chronik.Partitions.Replicas;
 using Chronik.Protocol;
 using Chronik.Protocol.RecordBatches;
 using Chronik.Raft;
-using Chronik.Storage;
-using Chronik.Storage.Testing;
 using Xunit;
 
 namespace Chronik.Partitions.Tests.Cluster;
@@ -27,10 +25,10 @@ public sealed class SnapshotTransferTests
         await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Throttled(time));
         List<string> values = await FallBehindAsync(cluster);
         Partition third = await cluster.RestartAsync(Third);
-        Func<long> durable = DurableEnd(cluster);
-        await PassUntilAsync(time, () => third.View.HighWatermark.Value > 20 && durable() > 15);
+        using CheckpointWatch durable = cluster.WatchCheckpoints(Third);
+        await PassUntilAsync(time, () => third.View.HighWatermark.Value > 20 && durable.LogEnd > 15);
 
-        long kept = durable();
+        long kept = durable.LogEnd;
         await cluster.KillAsync(Third);
         third = await cluster.RestartAsync(Third);
         Assert.InRange(third.View.HighWatermark.Value, kept, values.Count - 1);
@@ -70,9 +68,9 @@ public sealed class SnapshotTransferTests
         };
         Partition third = await cluster.RestartAsync(Third);
         await NodeFixture.UntilAsync(() => third.View.HighWatermark.Value > 20);
-        Func<long> durable = DurableEnd(cluster);
+        using CheckpointWatch durable = cluster.WatchCheckpoints(Third);
         third.Replica.Tell(WriteCheckpoint.Instance, ActorRefs.NoSender);
-        await NodeFixture.UntilAsync(() => durable() > 20);
+        await NodeFixture.UntilAsync(() => durable.LogEnd > 20);
         await cluster.KillAsync(Third);
         if (isCaughtUpByEntries) await cluster.KillAsync(leads); // The other one has them all.
         cluster.Isolate(Third);
@@ -268,9 +266,9 @@ public sealed class SnapshotTransferTests
         Steps next = new(cluster, Third, new NodeId(2), second, 902);
         next.Tell(SnapshotPart.Offer, 0, []);
         next.Tell(SnapshotPart.Manifest, 20, new SnapshotManifest(ReplicaCluster.ClusterId, new KafkaOffset(20), []).Write());
-        Func<long> durable = DurableEnd(cluster);
+        using CheckpointWatch durable = cluster.WatchCheckpoints(Third);
         next.Tell(SnapshotPart.State, 20, state);
-        await NodeFixture.UntilAsync(() => durable() == 20);
+        await NodeFixture.UntilAsync(() => durable.LogEnd == 20);
 
         await cluster.KillAsync(Third);
         third = await cluster.RestartAsync(Third);
@@ -351,34 +349,6 @@ public sealed class SnapshotTransferTests
             return false;
         });
         return passed;
-    }
-
-    /// <summary>
-    /// Watches where the third node's log ends according to its checkpoint, if it lost its power: a file that has got its name is not safe
-    /// before its folder is synced.
-    /// </summary>
-    private static Func<long> DurableEnd(ReplicaCluster cluster)
-    {
-        const string Folder = "/data/checkpoints";
-        string path = $"{Folder}/{cluster.Group}.checkpoint";
-        MemoryDisk disk = cluster[Third].Disk;
-        long end = Written();
-        disk.Fault = (_, operation, where) =>
-        {
-            if (operation == DiskOperation.SyncDirectory && where == Folder) Volatile.Write(ref end, Written());
-            return null;
-        };
-        return () => Volatile.Read(ref end);
-
-        long Written()
-        {
-            if (!disk.FileExists(path)) return -1;
-            byte[] bytes = new byte[128];
-            using IDiskFile file = disk.Open(path, DiskOpen.Read);
-            file.Read(bytes, 0);
-            int version = BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(4));
-            return BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(version == 1 ? 56 : 96));
-        }
     }
 
     private static LogEntry EntryBefore(ReplicaCluster cluster, NodeId node, KafkaOffset next)
