@@ -36,14 +36,14 @@ internal sealed class ClusterNode : IAsyncDisposable
         Storage = NodeStorage.Open(storage, id, ReplicaCluster.ClusterId, disk, Buffers, TimeProvider.System);
         Storage.Raise(options.Level);
         _system = ActorSystem.Create($"node-{id}", ConfigurationFactory.ParseString(Config).WithFallback(ChronikNode.DefaultConfig()));
-        _ticker = new Ticker(TimeProvider.System, options.TickInterval);
+        _ticker = new Ticker(options.Time, options.TickInterval);
         _meters = new PartitionMeters(Storage.Meters, id, _directory);
         PeerOptions peers = new() { NewestLevel = options.Level, Meters = Storage.Meters };
-        Hub = new PeerHub(id, directory, TimeProvider.System, Buffers, peers);
+        Hub = new PeerHub(id, directory, options.Time, Buffers, peers);
         Hub.Form(ReplicaCluster.ClusterId);
         ChronikPersistence.Install(_system, Storage, Buffers);
         Snapshots = new SnapshotTransfers(Storage.Meters, options.Limits, options.SnapshotTime);
-        Context = new NodeContext(id, Storage, Buffers, TimeProvider.System, _ticker, options.Limits, _meters, Hub)
+        Context = new NodeContext(id, Storage, Buffers, options.Time, _ticker, options.Limits, _meters, Hub)
         {
             StandsAlone = false,
             Snapshots = Snapshots,
@@ -161,6 +161,9 @@ internal sealed record ClusterOptions
 
     /// <summary>The level of the cluster, and of all of its nodes.</summary>
     public int Level { get; init; } = FeatureLevel.Newest;
+
+    /// <summary>The clock of all nodes: of their ticks, their signs of life, and who is late.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <summary>The clock by which snapshots are held back.</summary>
     public TimeProvider SnapshotTime { get; init; } = TimeProvider.System;

@@ -172,18 +172,28 @@ public sealed class ReplicationTests
     [Fact]
     public async Task An_append_that_fewer_replicas_hold_than_asked_for_is_said_to_be_one()
     {
-        // Ticks so slow that the leader does not give way before this is over.
-        ClusterOptions slow = Hasty with { TickInterval = TimeSpan.FromSeconds(1) };
-        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: slow);
-        await cluster.ProduceAsync("a");
+        // Time stands still as soon as all are in sync: nobody is late by then, however long the rest takes. Ticks are so slow that the
+        // leader does not give way before it calls the others late.
+        HandTime time = new();
+        TimeSpan tick = TimeSpan.FromSeconds(1);
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Hasty with { Time = time, TickInterval = tick });
+        Task<AppendResult> first = cluster.ProduceAsync("a");
+        await time.RunUntilAsync(() => first.IsCompleted);
+        Assert.Equal(KafkaError.None, (await first).Error); // The leader knows that all three have it.
         Partition leader = await cluster.LeaderAsync();
         NodeId leads = cluster.NodeOf(leader);
         NodeId[] others = [.. cluster.Ids.Where(id => id != leads)];
         foreach (NodeId other in others) cluster.Link(leads, other).Hold();
         Task<AppendResult> append = cluster.Begin(leader, ReplicaCluster.Batch("b").Build());
         await cluster.AppendAsync(leader, ReplicaCluster.Batch("c").Build(), RequiredAcks.Leader); // So the one before is appended too.
+        Assert.Equal(3, leader.View.Isr.Count);
         await cluster.KillAsync(others[0]);
-        await NodeFixture.UntilAsync(() => leader.View.Isr.Count < 3);
+        while (leader.View is { IsLeader: true, Isr.Count: 3 })
+        {
+            time.Advance(tick);
+            await leader.DescribeQuorumAsync(); // Isr has seen what the tick brought.
+        }
+
         cluster.Link(leads, others[1]).LetGo();
         Assert.Equal(KafkaError.NotEnoughReplicasAfterAppend, (await append.WaitAsync(NodeFixture.Patience)).Error);
     }
