@@ -1,3 +1,7 @@
+using Chronik.Metadata;
+using Chronik.Model;
+using Chronik.Partitions;
+using Chronik.Partitions.Controller;
 using Chronik.Server.Configuration;
 
 namespace Chronik.Server.Tests;
@@ -55,6 +59,43 @@ internal sealed class TestCluster : IAsyncDisposable
         var host = await ChronikHost.StartAsync(ChronikOptions.Load(values), progress ?? TextWriter.Null);
         _hosts.Add((id, host));
         return host;
+    }
+
+    /// <summary>
+    /// Creates a topic. Where a controller is lost on the way, that is said, and the topic is asked for again, as clients do; it may be
+    /// there by then.
+    /// </summary>
+    public static async Task CreateTopicAsync(
+        IBrokerNode node, string name, int partitions, short replicas, params IReadOnlyList<KeyValuePair<string, string?>> configs)
+    {
+        var topic = new NewTopic { Name = name, PartitionCount = partitions, ReplicationFactor = replicas, Configs = configs };
+        var isAgain = false;
+        await UntilAsync(async () =>
+        {
+            if (await SubmitAsync(node, new CreateTopics([topic])) is not { } results)
+            {
+                isAgain = true;
+                return false;
+            }
+
+            var created = Assert.Single(results);
+            if (isAgain && created.Error == KafkaError.TopicAlreadyExists) return node.Metadata.Topics.ContainsKey(name);
+            Assert.Equal((KafkaError.None, null), (created.Error, created.Message));
+            return true;
+        });
+    }
+
+    /// <summary>What became of a command; null where clients are told to try again.</summary>
+    public static async Task<IReadOnlyList<ItemResult>?> SubmitAsync(IBrokerNode node, MetadataCommand command)
+    {
+        try
+        {
+            return await node.SubmitAsync(command, Patience);
+        }
+        catch (Exception e) when (e is TimeoutException or MetadataAppendException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Stops a node; what it has on its disk stays.</summary>

@@ -105,12 +105,13 @@ public sealed class MetricsTests
             3, ("chronik.gateway.max-in-flight-requests-per-connection", "1"), ("chronik.broker.replica.lag.time.max.ms", "2000"),
             ("chronik.gateway.forward", "true"));
         recorder.Observe();
-        await CreateAsync(cluster[1], "t", replicas: 3);
-        await CreateAsync(cluster[1], "strict", replicas: 3, KeyValuePair.Create<string, string?>("min.insync.replicas", "3"));
+        await TestCluster.CreateTopicAsync(cluster[1].Node!, "t", partitions: 1, replicas: 3);
+        await TestCluster.CreateTopicAsync(
+            cluster[1].Node!, "strict", partitions: 1, replicas: 3, KeyValuePair.Create<string, string?>("min.insync.replicas", "3"));
         var topic = cluster[1].Node!.Metadata.Topics["t"].Id;
         await TestCluster.UntilAsync(() => cluster.Hosts.All(host => host.Node!.Locate(topic, 0)!.Leader.IsSome));
         var leader = cluster[cluster[1].Node!.Locate(topic, 0)!.Leader.Value];
-        await WorkAsync(leader);
+        await WorkAsync(leader, recorder);
         recorder.Observe();
 
         // A broker that does not lead passes writes on, and answers reads itself.
@@ -126,7 +127,7 @@ public sealed class MetricsTests
         var before = await ScrapeAsync(cluster);
         var victim = cluster.Hosts.First(host => host != leader).Node!.Id.Value;
         await cluster.StopAsync(victim);
-        await WorkAsync(leader);
+        await WorkAsync(leader, recorder);
         await TestCluster.UntilAsync(() =>
         {
             recorder.Observe();
@@ -156,7 +157,7 @@ public sealed class MetricsTests
         return text;
     }
 
-    private static async Task WorkAsync(ChronikHost leader)
+    private static async Task WorkAsync(ChronikHost leader, MeterRecorder recorder)
     {
         using var client = await KafkaClient.ConnectAsync(leader.KafkaEndpoints[0]);
         var sequence = leader.Node!.Find(new TopicPartition("t", 0))!.View.LogEndOffset.Value;
@@ -165,6 +166,7 @@ public sealed class MetricsTests
             await client.CallAsync(KafkaClient.Produce("t", records), 9);
         await client.CallAsync(KafkaClient.Produce("t", KafkaClient.Batch("b")), 9);
         await client.CallAsync(KafkaClient.Fetch("t", 0), 12);
+        recorder.Observe(); // While a client is connected.
 
         // The second waits until the first, a long poll, is answered.
         var end = leader.Node.Find(new TopicPartition("t", 0))!.View.LogEndOffset.Value;

@@ -50,7 +50,24 @@ internal static class Chromium
         }
         finally
         {
-            Directory.Delete(profile, recursive: true);
+            await DeleteAsync(profile);
+        }
+    }
+
+    /// <summary>The browser's children may go on writing there for a moment. What cannot be deleted is left to the system.</summary>
+    private static async Task DeleteAsync(string profile)
+    {
+        for (var tries = 0; tries < 50; tries++)
+        {
+            try
+            {
+                Directory.Delete(profile, recursive: true);
+                return;
+            }
+            catch (IOException)
+            {
+                await Task.Delay(100);
+            }
         }
     }
 }
