@@ -45,6 +45,7 @@ public sealed class ChronikHostTests : IDisposable
     {
         await using var host = await StartAsync();
         await host.Ready.WaitAsync(Patience);
+        await MetricsWithAsync(host, "chronik_ready"); // What is done before is not measured.
         await AskVersionsAsync(host);
         const string Latency = "chronik_gateway_latency_seconds_bucket";
         var metrics = await MetricsWithAsync(host, Latency);
