@@ -48,7 +48,7 @@ public sealed class LifecycleTests : RemoteTest
     public async Task A_connection_that_falls_silent_is_given_up_by_both_ends_and_made_anew()
     {
         using var proxy = new TcpProxy();
-        const string Impatient = "akka.remote.transport-failure-detector { heartbeat-interval = 100ms, acceptable-heartbeat-pause = 1s }\n";
+        const string Impatient = "akka.remote.transport-failure-detector { heartbeat-interval = 100ms, acceptable-heartbeat-pause = 5s }\n";
         ActorSystem behind = Start("behind", hocon: Impatient + proxy.Hocon);
         ActorSystem before = Start("before", hocon: Impatient);
         IActorRef remote = await Across(Acting(behind, static (context, m) => context.Sender.Tell(m), "echo"), behind, before);

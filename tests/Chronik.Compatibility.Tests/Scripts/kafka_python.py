@@ -20,7 +20,7 @@ producer.close()
 
 
 def read(group):
-    consumer = KafkaConsumer(name, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False, consumer_timeout_ms=10000, **common)
+    consumer = KafkaConsumer(name, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False, consumer_timeout_ms=60000, **common)
     seen = []
     for record in consumer:
         seen.append((record.partition, record.offset, record.key, record.value, record.headers))
