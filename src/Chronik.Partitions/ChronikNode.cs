@@ -133,11 +133,19 @@ public sealed partial class ChronikNode : IBrokerNode
         });
         CoordinatedShutdown.Get(system).AddTask(CoordinatedShutdown.PhaseServiceStop, "chronik-node", async () =>
         {
-            await _root.GracefulStop(StopTimeout).ConfigureAwait(false);
-            ticker.Dispose();
-            _peers.Dispose();
-            _meters.Dispose();
-            _snapshots.Dispose();
+            try
+            {
+                await _root.GracefulStop(StopTimeout).ConfigureAwait(false);
+            }
+            finally
+            {
+                // Also when the actors take longer than that: there is no other moment for it.
+                ticker.Dispose();
+                _peers.Dispose();
+                _meters.Dispose();
+                _snapshots.Dispose();
+            }
+
             return Done.Instance;
         });
     }

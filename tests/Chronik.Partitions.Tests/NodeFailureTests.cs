@@ -1,3 +1,5 @@
+using System.Diagnostics.Metrics;
+using Akka.Actor;
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions.Controller;
@@ -130,9 +132,37 @@ public sealed class NodeFailureTests
         Assert.Contains("injected", partition.View.Failure!, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_node_whose_actors_do_not_end_in_time_lets_go_of_everything_else_all_the_same()
+    {
+        NodeFixture node = await NodeFixture.StartAsync();
+        TaskCompletionSource over = new();
+        using MeterListener listener = new(); // The meter of snapshots is the last thing that is let go of.
+        listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Meter.Name == "Chronik.Snapshots" && node.Storage.Meters.Have(instrument))
+                self.EnableMeasurementEvents(instrument);
+        };
+        listener.MeasurementsCompleted = (_, _) => over.TrySetResult();
+        listener.Start();
+        ManualResetEventSlim goOn = new(); // Not disposed of: the actor asks it to its end.
+        (await node.Node.ActorOfAsync(Props.Create(() => new Busy()), "busy")).Tell(goOn);
+        Task stopped = node.DisposeAsync().AsTask();
+        await Task.WhenAny(over.Task, stopped).WaitAsync(NodeFixture.Patience);
+        goOn.Set();
+        await stopped;
+        Assert.True(over.Task.IsCompletedSuccessfully);
+    }
+
     private static Task<AppendResult> AppendAsync(NodeFixture node, Partition partition, int bytes, Action? whenAnswered = null)
     {
         byte[] batch = new RecordBatchBuilder().Add(1_000, null, new byte[bytes]).Build();
         return partition.AppendAsync(node.Buffers, batch, whenAnswered: whenAnswered);
+    }
+
+    /// <summary>Does one thing for as long as it is not told to go on.</summary>
+    private sealed class Busy : ReceiveActor
+    {
+        public Busy() => Receive<ManualResetEventSlim>(goOn => goOn.Wait(NodeFixture.Patience));
     }
 }
