@@ -17,10 +17,13 @@ public sealed class HandOverTests
     private static readonly NodeId Two = new(2);
     private static readonly NodeId Three = new(3);
 
+    /// <summary>Ticks so slow that nobody stands but who is told to.</summary>
+    private static readonly ClusterOptions Slow = new() { TickInterval = TimeSpan.FromMilliseconds(500) };
+
     [Fact]
     public async Task A_node_that_stops_hands_over_whatever_it_leads()
     {
-        await using World world = await World.StartAsync();
+        await using World world = await World.StartAsync(Patient, options: Slow);
         List<GroupId> groups = [world.Cluster.Group];
         for (int i = 1; i <= 30; i++) groups.Add(await world.Cluster.AddPartitionAsync(i, world.Cluster.Ids[i % 3]));
         await world.LedAsync(groups);
@@ -42,8 +45,7 @@ public sealed class HandOverTests
     [Fact]
     public async Task Appends_that_come_while_leadership_moves_are_taken_or_told_who_leads()
     {
-        // Ticks so slow that nobody stands but who is told to.
-        await using World world = await World.StartAsync(options: new ClusterOptions { TickInterval = TimeSpan.FromMilliseconds(500) });
+        await using World world = await World.StartAsync(options: Slow);
         ReplicaCluster cluster = world.Cluster;
         int appended = 0;
         for (int round = 0; round < 20; round++)
@@ -117,7 +119,10 @@ public sealed class HandOverTests
     [Fact]
     public async Task A_stop_waits_for_the_only_replica_in_sync_but_not_for_ever()
     {
-        await using World world = await World.StartAsync(setup => setup with { HandOverTime = TimeSpan.FromSeconds(2) });
+        // Ticks so slow that the leader, whom nobody answers for a moment, does not give way for want of a thread.
+        await using World world = await World.StartAsync(
+            setup => setup with { HandOverTime = TimeSpan.FromSeconds(6) },
+            options: new ClusterOptions { TickInterval = TimeSpan.FromMilliseconds(150) });
         ReplicaCluster cluster = world.Cluster;
         List<string> values = [];
         await cluster.ProduceAllAsync(values, 5);
@@ -142,7 +147,8 @@ public sealed class HandOverTests
     [Fact]
     public async Task What_nobody_can_take_is_kept_and_named()
     {
-        await using World world = await World.StartAsync(setup => setup with { HandOverTime = NodeFixture.Patience * 2 });
+        await using World world = await World.StartAsync(
+            setup => setup with { HandOverTime = NodeFixture.Patience * 2 }, options: Slow);
         ReplicaCluster cluster = world.Cluster;
         await cluster.ProduceAsync("a");
         NodeId leads = cluster.NodeOf(await cluster.LeaderAsync());
@@ -189,7 +195,7 @@ public sealed class HandOverTests
     [Fact]
     public async Task A_stop_while_a_snapshot_is_sent_leaves_the_rest_to_the_successor()
     {
-        await using World world = await World.StartAsync();
+        await using World world = await World.StartAsync(Patient, options: Slow);
         ReplicaCluster cluster = world.Cluster;
         List<string> values = [];
         await cluster.ProduceAllAsync(values, 5);
@@ -225,7 +231,7 @@ public sealed class HandOverTests
     [Fact]
     public async Task A_preferred_replica_is_given_its_partition_though_its_node_is_behind_in_another()
     {
-        ClusterOptions hasty = new() { Limits = new PartitionLimits { ReplicaLagMax = TimeSpan.FromSeconds(1) } };
+        ClusterOptions hasty = Slow with { Limits = new PartitionLimits { ReplicaLagMax = TimeSpan.FromSeconds(1) } };
         await using World world = await World.StartAsync(Quick, options: hasty);
         ReplicaCluster cluster = world.Cluster;
         await cluster.ProduceAsync("a");
@@ -248,7 +254,12 @@ public sealed class HandOverTests
     [Fact]
     public async Task A_damaged_replica_that_has_to_stay_is_not_given_its_leadership_back()
     {
-        ClusterOptions hasty = new() { Limits = new PartitionLimits { ReplicaLagMax = TimeSpan.FromMilliseconds(500) } };
+        // Ticks several of which fit into the time that a replica may lag.
+        ClusterOptions hasty = new()
+        {
+            TickInterval = TimeSpan.FromMilliseconds(250),
+            Limits = new PartitionLimits { ReplicaLagMax = TimeSpan.FromSeconds(1) },
+        };
         await using World world = await World.StartAsync(Quick, options: hasty);
         ReplicaCluster cluster = world.Cluster;
         await cluster.ProduceAsync("a");
@@ -264,7 +275,7 @@ public sealed class HandOverTests
     [Fact]
     public async Task Who_asks_for_other_leaders_is_told_why_not()
     {
-        await using World world = await World.StartAsync();
+        await using World world = await World.StartAsync(options: Slow);
         ReplicaCluster cluster = world.Cluster;
         await cluster.ProduceAsync("a");
         NodeId leads = cluster.NodeOf(await cluster.LeaderAsync());
@@ -279,6 +290,13 @@ public sealed class HandOverTests
         await world.MoveAsync(leads, NodeId.None);
         await NodeFixture.UntilAsync(() => world.Leads(others[1], cluster.Group));
     }
+
+    /// <summary>As long as such ticks, and a busy machine, take.</summary>
+    private static LeadershipsSetup Patient(LeadershipsSetup setup) => setup with
+    {
+        Patience = Slow.TickInterval * 10,
+        HandOverTime = NodeFixture.Patience / 2,
+    };
 
     private static LeadershipsSetup Quick(LeadershipsSetup setup) => setup with
     {
