@@ -9,7 +9,10 @@ namespace Chronik.Partitions.Tests.Cluster;
 /// <summary>Who is in sync of a partition on three nodes.</summary>
 public sealed class IsrTests
 {
-    private static readonly ClusterOptions Hasty = new()
+    /// <summary>Ticks so slow that the leader does not give way on a busy machine either, and yet its group sleeps in seconds.</summary>
+    private static readonly ClusterOptions Steady = new() { TickInterval = TimeSpan.FromMilliseconds(150) };
+
+    private static readonly ClusterOptions Hasty = Steady with
     {
         Limits = new PartitionLimits { ReplicaLagMax = TimeSpan.FromSeconds(2) },
     };
@@ -19,6 +22,7 @@ public sealed class IsrTests
     {
         await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: new ClusterOptions
         {
+            TickInterval = TimeSpan.FromMilliseconds(250), // The leader does not give way before this is over.
             MinInsyncReplicas = 3,
             Limits = new PartitionLimits { ReplicaLagMax = TimeSpan.FromMinutes(10) },
         });
@@ -62,7 +66,7 @@ public sealed class IsrTests
     [Fact]
     public async Task A_new_leader_begins_with_those_of_whom_the_last_one_said_so()
     {
-        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Steady);
         await cluster.ProduceAsync("a");
         Partition first = await cluster.LeaderAsync();
         NodeId old = cluster.NodeOf(first);
@@ -81,7 +85,7 @@ public sealed class IsrTests
     [Fact]
     public async Task The_leader_says_since_when_a_follower_lacks_something()
     {
-        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Steady);
         await cluster.ProduceAsync("a");
         Partition leader = await cluster.LeaderAsync();
         NodeId dead = cluster.Ids.First(id => id != cluster.NodeOf(leader));
@@ -98,7 +102,7 @@ public sealed class IsrTests
     [Fact]
     public async Task Who_lost_its_disk_is_counted_until_it_has_everything_again()
     {
-        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Steady);
         await cluster.ProduceAsync("a");
         Partition leader = await cluster.LeaderAsync();
         NodeId wiped = cluster.Ids.First(id => id != cluster.NodeOf(leader));

@@ -18,6 +18,9 @@ public sealed class SnapshotTransferTests
 
     private static readonly NodeId Third = new(3);
 
+    /// <summary>Ticks so slow that whoever leads does so until it dies.</summary>
+    private static readonly ClusterOptions Steady = new() { TickInterval = TimeSpan.FromMilliseconds(250) };
+
     [Fact]
     public async Task What_a_replica_received_survives_its_restart_and_its_senders()
     {
@@ -50,7 +53,7 @@ public sealed class SnapshotTransferTests
     {
         const int Producers = 3;
         const int Window = ProducerStates.Window;
-        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Steady);
         List<string> values = [];
         await ProduceAsync(5);
         await cluster.AllShowAsync(values);
@@ -158,7 +161,7 @@ public sealed class SnapshotTransferTests
     [Fact]
     public async Task Several_chunks_are_under_way()
     {
-        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync();
+        await using ReplicaCluster cluster = await ReplicaCluster.StartAsync(options: Steady);
         List<string> values = await FallBehindAsync(cluster);
         NodeId leads = cluster.NodeOf(await cluster.LeaderAsync());
         int asked = 0;
