@@ -72,6 +72,7 @@ public sealed class FormingTests : IAsyncDisposable
     public async Task A_later_node_joins_by_meeting_any_of_them()
     {
         FormingNode[] nodes = await ThreeAsync();
+        _world.Patience = NodeFixture.Patience; // Without seed nodes it is all that keeps it from founding one of its own.
         FormingNode fourth = _world.Start(4, expect: 1);
         _world.Introduce(nodes[2], fourth);
         await FormingWorld.FormedAsync(fourth);
