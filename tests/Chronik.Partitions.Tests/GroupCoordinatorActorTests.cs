@@ -12,6 +12,9 @@ public class GroupCoordinatorActorTests
 {
     private static readonly RequestOrigin Origin = new("c", "/127.0.0.1");
 
+    /// <summary>Whoever joins first waits for others for longer than any test takes.</summary>
+    private static readonly GroupLimits Patient = new() { InitialRebalanceDelayMs = 60_000 };
+
     [Fact]
     public async Task A_committed_offset_survives_power_loss()
     {
@@ -64,7 +67,7 @@ public class GroupCoordinatorActorTests
     {
         await using NodeFixture node = await StartAsync();
         Partition partition = await node.CreateAsync("log");
-        IActorRef coordinator = await CoordinatorAsync(node, partition, "waiting", GroupCoordinatorActor.CutBytes);
+        IActorRef coordinator = await CoordinatorAsync(node, partition, "waiting", GroupCoordinatorActor.CutBytes, Patient);
         var join = new JoinGroupRequest { GroupId = "g", SessionTimeoutMs = 60_000, ProtocolType = "consumer", GroupInstanceId = "i" };
         join.Protocols.Add(new() { Name = "range" });
         Task<IResponseMessage> waiting = coordinator.Ask<IResponseMessage>(new GroupRequest(join, 9, Origin), NodeFixture.Patience);
@@ -113,11 +116,12 @@ public class GroupCoordinatorActorTests
 
     private static async Task<NodeFixture> StartAsync() => await NodeFixture.StartAsync();
 
-    private static async Task<IActorRef> CoordinatorAsync(NodeFixture node, Partition partition, string name, long cutBytes)
+    private static async Task<IActorRef> CoordinatorAsync(
+        NodeFixture node, Partition partition, string name, long cutBytes, GroupLimits? limits = null)
     {
         var context = new NodeContext(
             node.Node.Id, node.Storage, node.Buffers, TimeProvider.System, null!, new PartitionLimits(), null!, null!);
-        return await node.Node.ActorOfAsync(GroupCoordinatorActor.Props(context, partition, new GroupLimits(), cutBytes), name);
+        return await node.Node.ActorOfAsync(GroupCoordinatorActor.Props(context, partition, limits ?? new GroupLimits(), cutBytes), name);
     }
 
     private static async Task CommitToAsync(IActorRef coordinator, string group, long offset)
