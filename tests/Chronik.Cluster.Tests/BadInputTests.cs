@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
 using Chronik.Cluster.Tests.Processes;
-using Chronik.Model;
 using Xunit.Abstractions;
 
 namespace Chronik.Cluster.Tests;
@@ -100,8 +99,8 @@ public sealed class BadInputTests(ITestOutputHelper output)
 
         foreach (NodeProcess node in cluster.Nodes) await node.ReadyAsync();
         await cluster.Client.CreateTopicAsync("wide", 8, 3);
-        IReadOnlyList<NodeId> leaders = await cluster.Client.LeadersAsync("wide");
-        Assert.Equal(4, leaders.Distinct().Count());
+        await Wire.Wait.UntilAsync(
+            async () => (await cluster.Client.LeadersAsync("wide")).Distinct().Count() == 4, "each node leads");
         Assert.Equal(before, (await cluster.Client.MetadataAsync()).ClusterId);
     }
 

@@ -40,7 +40,7 @@ public sealed class FollowerReadTests
             NodeProcess[] others = [.. cluster.Nodes.Where(node => node.Id != cutOff)];
             foreach (NodeProcess other in others) await CutAsync(network, cutOff, other.Id);
             await WriteAndReadAsync(cluster, 20, others);
-            (long watermark, bool hasRecords) = await FetchAsync(cluster[cutOff], _end - 1);
+            (long watermark, bool hasRecords) = await AskAsync(cluster[cutOff], _end - 1);
             Assert.Equal((-1, false), (watermark, hasRecords)); // Clients still reach it; it cannot know, and says nothing.
             foreach (NodeProcess other in others) await HealAsync(network, cutOff, other.Id);
             await WriteAndReadAsync(cluster, 20, cluster.Nodes);
@@ -49,7 +49,7 @@ public sealed class FollowerReadTests
             await stopped.PauseAsync();
             await WriteAndReadAsync(cluster, 20, [.. cluster.Nodes.Where(node => node != stopped)]);
             await stopped.ResumeAsync();
-            (watermark, hasRecords) = await FetchAsync(stopped, _end - 1); // It believes that it leads until it hears otherwise.
+            (watermark, hasRecords) = await AskAsync(stopped, _end - 1); // It believes that it leads until it hears otherwise.
             Assert.Contains((watermark, hasRecords), new[] { (-1L, false), (_end, true) });
             await WriteAndReadAsync(cluster, 20, cluster.Nodes);
         }
@@ -147,6 +147,18 @@ public sealed class FollowerReadTests
             return false;
         }, $"{value} is written");
         return offset;
+    }
+
+    /// <summary>The first answer that a node gives.</summary>
+    private static async Task<(long HighWatermark, bool HasRecords)> AskAsync(NodeProcess node, long offset)
+    {
+        (long, bool) answer = default;
+        await Wait.UntilAsync(async () =>
+        {
+            answer = await FetchAsync(node, offset);
+            return true;
+        }, $"node {node.Id} answers");
+        return answer;
     }
 
     private static async Task<(long HighWatermark, bool HasRecords)> FetchAsync(NodeProcess node, long offset)

@@ -94,9 +94,14 @@ internal sealed class Scenario(TestCluster cluster, Workload workload, ITestOutp
     /// <summary>Lets a time pass in which nothing can be acknowledged, and checks that nothing is.</summary>
     public async Task StandsStillAsync(TimeSpan time)
     {
-        // What was committed before the fault may still be answered.
-        await Task.Delay(TimeSpan.FromSeconds(1));
-        long before = workload.Acknowledged;
+        // What was committed before the fault may still be answered, and this process may be slow to hear it.
+        long before = -1;
+        for (int tries = 0; tries < 10 && workload.Acknowledged != before; tries++)
+        {
+            before = workload.Acknowledged;
+            await Task.Delay(TimeSpan.FromSeconds(3));
+        }
+
         await Task.Delay(time);
         Assert.Equal(before, workload.Acknowledged);
     }

@@ -76,7 +76,7 @@ public sealed class UpgradeTests(ITestOutputHelper output)
         }
     }
 
-    private static async Task UpgradeAsync(Scenario scenario)
+    private async Task UpgradeAsync(Scenario scenario)
     {
         IReadOnlyList<NodeProcess> nodes = scenario.Cluster.Nodes;
         foreach (NodeProcess node in nodes) await RestartAsync(scenario, node, isOld: false);
@@ -89,8 +89,7 @@ public sealed class UpgradeTests(ITestOutputHelper output)
         await RestartAsync(scenario, nodes[1], isOld: false);
         await scenario.ProgressAsync();
 
-        UpdateFeaturesResponse raised = await RaiseAsync(scenario.Cluster.Client);
-        Assert.Equal((0, null), (raised.ErrorCode, raised.ErrorMessage));
+        await UntilRaisedAsync(scenario.Cluster, null);
         foreach (NodeProcess node in nodes)
             await Wait.UntilAsync(
                 async () => (await LevelsAsync(new ClusterClient([node.Kafka]))).Finalized == FeatureLevel.Newest,
