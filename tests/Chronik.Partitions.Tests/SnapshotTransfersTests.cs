@@ -76,6 +76,25 @@ public sealed class SnapshotTransfersTests
     }
 
     [Fact]
+    public void Transfers_to_a_node_share_what_may_be_under_way_to_it()
+    {
+        using SnapshotTransfers transfers = new(
+            new NodeMeters(), new PartitionLimits { SnapshotsAtOnce = 3, SnapshotWindow = 1_200_000 }, _time);
+        using SnapshotProgress first = transfers.Send(Name, new NodeId(2), () => { });
+        Assert.Equal(1_200_000, transfers.ShareOf(new NodeId(2)));
+        using SnapshotProgress elsewhere = transfers.Send(Name, new NodeId(3), () => { });
+        using SnapshotProgress received = transfers.Receive(Name, new NodeId(2));
+        Assert.Equal(1_200_000, transfers.ShareOf(new NodeId(2)));
+        SnapshotProgress second = transfers.Send(Name, new NodeId(2), () => { });
+        using SnapshotProgress waits = transfers.Send(Name, new NodeId(2), () => { });
+        Assert.Equal(600_000, transfers.ShareOf(new NodeId(2)));
+        elsewhere.Dispose();
+        Assert.Equal(400_000, transfers.ShareOf(new NodeId(2)));
+        second.Dispose();
+        Assert.Equal(600_000, transfers.ShareOf(new NodeId(2)));
+    }
+
+    [Fact]
     public void What_is_sent_is_measured()
     {
         NodeMeters meters = new();

@@ -17,12 +17,12 @@ namespace Chronik.Partitions.Replicas;
 /// </code>
 /// Batches are read from the log, which any thread may read, up to its end at that moment: what is committed meanwhile is sent as well, so
 /// that the member is close behind at the end. Only then is the rest of the state asked for. What retention drops meanwhile the receiver
-/// does not get. Several chunks are on their way, so that a link is filled; a member that only speaks level 1 asks for one at a time.
+/// does not get. Several chunks are on their way, so that a link is filled: as many as this transfer's share of the node's window to the
+/// member holds, and one at least. A member that only speaks level 1 asks for one at a time.
 /// </remarks>
 internal sealed class SnapshotSender : UntypedActor, IWithTimers
 {
     private const int ChunkBytes = 256 << 10;
-    private const int WindowBytes = 4 << 20;
     private const int SilencesAllowed = 40;
 
     // The member's replica may start a little later than its node.
@@ -57,7 +57,8 @@ internal sealed class SnapshotSender : UntypedActor, IWithTimers
 
     private bool IsOld => _transfer.Level < FeatureLevel.Operable;
 
-    private bool HasWindow => _underWay.Count == 0 || (!IsOld && _bytesUnderWay < WindowBytes);
+    private bool HasWindow =>
+        _underWay.Count == 0 || (!IsOld && _bytesUnderWay + ChunkBytes <= _transfer.Node.Snapshots.ShareOf(_transfer.To));
 
     /// <summary>Up to where batches are sent.</summary>
     private KafkaOffset LogEnd => _end?.Point.LogEnd ?? _transfer.Log.NextOffset;

@@ -19,11 +19,13 @@ internal sealed class SnapshotTransfers : IDisposable
     private readonly Lock _lock = new();
     private readonly List<SnapshotProgress> _all = [];
     private readonly int _atOnce;
+    private readonly int _window;
 
     public SnapshotTransfers(NodeMeters node, PartitionLimits limits, TimeProvider time)
     {
         _meter = node.Create("Chronik.Snapshots");
         _atOnce = limits.SnapshotsAtOnce;
+        _window = limits.SnapshotWindow;
         Time = time;
         Rate = new TokenBucket(limits.SnapshotRate, time);
         _count = _meter.CreateCounter<long>(
@@ -52,6 +54,19 @@ internal sealed class SnapshotTransfers : IDisposable
     public TokenBucket Rate { get; }
 
     public TimeProvider Time { get; }
+
+    /// <summary>
+    /// How many bytes one of the transfers to a node may have under way: all of them together no more than
+    /// <see cref="PartitionLimits.SnapshotWindow"/>.
+    /// </summary>
+    public int ShareOf(NodeId peer)
+    {
+        lock (_lock)
+        {
+            int running = _all.Count(other => other is { IsSending: true, IsWaiting: false } && other.Peer == peer);
+            return _window / Math.Max(1, running);
+        }
+    }
 
     /// <summary>Everything that runs or waits, in the order in which it began.</summary>
     public IReadOnlyList<SnapshotTransferStatus> All
@@ -155,7 +170,6 @@ internal sealed class SnapshotProgress : IDisposable
 {
     private readonly SnapshotTransfers _transfers;
     private readonly TopicPartition _partition;
-    private readonly NodeId _peer;
     private long _beganAt;
     private long _done;
     private long _total;
@@ -164,12 +178,14 @@ internal sealed class SnapshotProgress : IDisposable
     {
         _transfers = transfers;
         _partition = partition;
-        _peer = peer;
+        Peer = peer;
         Turn = turn;
         if (turn is null) Begin();
     }
 
     public Action? Turn { get; }
+
+    public NodeId Peer { get; }
 
     public bool IsSending => Turn is not null;
 
@@ -190,7 +206,7 @@ internal sealed class SnapshotProgress : IDisposable
             long total = Math.Max(done, Volatile.Read(ref _total));
             TimeSpan elapsed = began == 0 ? TimeSpan.Zero : _transfers.Time.GetElapsedTime(began);
             TimeSpan? remaining = done > 0 && total > 0 ? elapsed * ((double)(total - done) / done) : null;
-            return new SnapshotTransferStatus(_partition, _peer, IsSending, began == 0, done, total, elapsed, remaining);
+            return new SnapshotTransferStatus(_partition, Peer, IsSending, began == 0, done, total, elapsed, remaining);
         }
     }
 
