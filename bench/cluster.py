@@ -10,7 +10,7 @@ from brokers import CACHE, OURS, Broker, answers, kafka_nodes, load, own_folder
 
 ROWS = ["cluster-produce", "cluster-open", "cluster-failover", "cluster-rolling", "cluster-idle", "cluster-create", "cluster-catchup"]
 NODES = 3
-PERIODS = 6  # Of a load before a node is killed, to compare those of the time when it catches up with.
+PERIODS = 6  # So long a load is measured before a node is killed, in periods as when it catches up.
 
 
 class Cluster:

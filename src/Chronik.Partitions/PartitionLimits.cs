@@ -28,9 +28,10 @@ public sealed record PartitionLimits
     public long SnapshotRate { get; init; }
 
     /// <summary>
-    /// Bytes that a node has under way to another one for all replicas that it fills there; of each, one chunk of 256 KiB may be in any
-    /// case. What clients wait for queues behind as much, in the network and on the other node. It travels once in a round trip: over one
-    /// of 30 ms a node sends 35 MB/s at most. More than 4 MiB, a quarter of what may be under way between two nodes at all, change nothing.
+    /// Bytes that a node has under way to another one for all replicas that it fills there; of each, one chunk (256 KiB, or one batch if
+    /// that is larger) may be in any case. What clients wait for queues behind as much, in the network and on the other node. It travels
+    /// once in a round trip: over one of 30 ms a node sends 35 MB/s at most. More than 4 MiB, a quarter of what may be under way between
+    /// two nodes at all, change nothing.
     /// </summary>
     public int SnapshotWindow { get; init; } = 1 << 20;
 

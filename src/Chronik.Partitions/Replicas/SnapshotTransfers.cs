@@ -18,6 +18,7 @@ internal sealed class SnapshotTransfers : IDisposable
     private readonly Histogram<double> _duration;
     private readonly Lock _lock = new();
     private readonly List<SnapshotProgress> _all = [];
+    private readonly List<SnapshotProgress> _sending = []; // Those of them whose turn has come: few.
     private readonly int _atOnce;
     private readonly int _window;
 
@@ -56,16 +57,12 @@ internal sealed class SnapshotTransfers : IDisposable
     public TimeProvider Time { get; }
 
     /// <summary>
-    /// How many bytes one of the transfers to a node may have under way: all of them together no more than
-    /// <see cref="PartitionLimits.SnapshotWindow"/>.
+    /// How many bytes one of the transfers to a node may have under way: its part of <see cref="PartitionLimits.SnapshotWindow"/>. One
+    /// chunk may be in any case.
     /// </summary>
     public int ShareOf(NodeId peer)
     {
-        lock (_lock)
-        {
-            int running = _all.Count(other => other is { IsSending: true, IsWaiting: false } && other.Peer == peer);
-            return _window / Math.Max(1, running);
-        }
+        lock (_lock) return _window / Math.Max(1, _sending.Count(other => other.Peer == peer));
     }
 
     /// <summary>Everything that runs or waits, in the order in which it began.</summary>
@@ -128,6 +125,7 @@ internal sealed class SnapshotTransfers : IDisposable
         lock (_lock)
         {
             if (!_all.Remove(progress)) return;
+            _sending.Remove(progress);
         }
 
         if (!progress.IsWaiting)
@@ -145,14 +143,13 @@ internal sealed class SnapshotTransfers : IDisposable
         List<SnapshotProgress> begun = [];
         lock (_lock)
         {
-            int running = _all.Count(progress => progress is { IsSending: true, IsWaiting: false });
             foreach (SnapshotProgress progress in _all)
             {
-                if (running >= _atOnce) break;
+                if (_sending.Count >= _atOnce) break;
                 if (!progress.IsWaiting) continue;
                 progress.Begin();
+                _sending.Add(progress);
                 begun.Add(progress);
-                running++;
             }
         }
 
