@@ -6,6 +6,7 @@ using Akka.Actor;
 using Akka.Configuration;
 using Akka.Hosting;
 using Chronik.Gateway;
+using Chronik.Groups;
 using Chronik.Metadata;
 using Chronik.Model;
 using Chronik.Partitions;
@@ -62,7 +63,9 @@ public sealed class ChronikHost : IAsyncDisposable
 
     private ChronikHost(ChronikOptions options, TextWriter progress)
     {
-        (_options, _progress) = (options, progress);
+        // Two nodes of a process may be told the same.
+        var groups = options.Groups with { Memory = new GroupMemory(options.Groups.Memory.MaxBytes) };
+        (_options, _progress) = (options with { Groups = groups }, progress);
         _gatewayMetrics = new GatewayMetrics(_meters);
     }
 
@@ -201,6 +204,7 @@ public sealed class ChronikHost : IAsyncDisposable
 
         var builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddProvider(new TextWriterLoggerProvider(progress));
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.Services.AddAkka("chronik", akka => akka
             .AddHocon(_options.Akka, HoconAddMode.Prepend)
             .AddHocon(_options.Cluster?.ToHocon(_options.Gateway.Limits.MaxRequestBytes + (1 << 20)) ?? Config.Empty, HoconAddMode.Append)
@@ -335,7 +339,7 @@ public sealed class ChronikHost : IAsyncDisposable
                 node, _options.Gateway, _buffers, system.Scheduler, _gatewayMetrics, log, TimeProvider.System);
             var connections = await node.ActorOfAsync(ConnectionsActor.Props(services), "connections").ConfigureAwait(false);
             _handler.SetResult(new KafkaConnectionHandler(services, connections));
-            _ready.SetResult();
+            _ready.TrySetResult();
 
             // Last, because nothing waits for it: what is measured before is little, and building it takes a tenth of a second.
             lock (_kafka)
@@ -387,25 +391,20 @@ public sealed class ChronikHost : IAsyncDisposable
 
     private async Task StopOnceAsync()
     {
-        await HandOverAsync().ConfigureAwait(false);
-        _handler.TrySetCanceled();
-        _samples?.Dispose();
-        if (_app is not null)
+        try
         {
-            // Clients that keep their connections open are not waited for.
-            using (var grace = new CancellationTokenSource(ClientsGrace))
-            {
-                await _app.Services.GetRequiredService<IServer>().StopAsync(grace.Token).ConfigureAwait(false);
-            }
-
-            using (var grace = new CancellationTokenSource(ActorsGrace))
-            {
-                await _app.StopAsync(grace.Token).ConfigureAwait(false);
-            }
-
-            await _app.DisposeAsync().ConfigureAwait(false);
+            await HandOverAsync().ConfigureAwait(false);
+            _handler.TrySetCanceled();
+            _samples?.Dispose();
+            if (_app is not null) await StopServingAsync(_app).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // Whatever does not end in time must not keep the folder locked.
+            await _progress.WriteLineAsync($"chronik: stopping: {e.Message.ReplaceLineEndings(" ")}").ConfigureAwait(false);
         }
 
+        _ready.TrySetException(new ChronikStartException("the node was stopped before it could serve"));
         _storage?.Dispose();
         _metrics?.Dispose();
         _gatewayMetrics.Dispose();
@@ -413,5 +412,34 @@ public sealed class ChronikHost : IAsyncDisposable
         {
             _ended.TrySetResult();
         }
+    }
+
+    private static async Task StopServingAsync(WebApplication app)
+    {
+        try
+        {
+            // Clients that keep their connections open are not waited for.
+            using (var grace = new CancellationTokenSource(ClientsGrace))
+            {
+                await app.Services.GetRequiredService<IServer>().StopAsync(grace.Token).ConfigureAwait(false);
+            }
+
+            using (var grace = new CancellationTokenSource(ActorsGrace))
+            {
+                await app.StopAsync(grace.Token).ConfigureAwait(false);
+            }
+        }
+        finally
+        {
+            await app.DisposeAsync().ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Whoever hosts a node decides what its process does about signals.</summary>
+    private sealed class NoLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

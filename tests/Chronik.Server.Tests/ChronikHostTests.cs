@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
+using Akka.Actor;
 using Chronik.Server.Configuration;
 using Chronik.Storage.Testing;
 
@@ -71,7 +72,8 @@ public sealed class ChronikHostTests : IDisposable
         }
 
         await AskVersionsAsync(host);
-        var metrics = await MetricsWithAsync(host, "chronik_gateway_latency_seconds_count");
+        await MetricsWithAsync(host, "chronik_gateway_latency_seconds_count");
+        var metrics = await MetricsWithAsync(host, "chronik_gateway_requests_total{");
         Assert.Matches(@"\nchronik_gateway_latency_seconds_count\{[^}]*api=""ApiVersions""[^}]*\} 1\n", metrics);
         Assert.Matches(@"\nchronik_gateway_requests_total\{[^}]*api=""ApiVersions""[^}]*\} 1\n", metrics);
     }
@@ -89,6 +91,38 @@ public sealed class ChronikHostTests : IDisposable
         await using var second = await StartAsync();
         await second.Ready.WaitAsync(Patience);
         Assert.Equal(cluster, second.Node!.ClusterId);
+    }
+
+    [Fact]
+    public async Task A_node_whose_actor_does_not_end_lets_go_of_its_folder_and_says_so()
+    {
+        var said = new StringWriter();
+        var goOn = new ManualResetEventSlim(); // Not disposed of: the actor asks it to its end.
+        var host = await ChronikHost.StartAsync(Options(), TextWriter.Synchronized(said));
+        await host.Ready.WaitAsync(Patience);
+        (await host.Node!.ActorOfAsync(Props.Create(() => new Busy()), "busy")).Tell(goOn);
+        try
+        {
+            await host.StopAsync().WaitAsync(Patience);
+            await host.Ended.WaitAsync(Patience);
+            Assert.Contains("chronik: stopping: ", said.ToString(), StringComparison.Ordinal);
+            await using var next = await StartAsync();
+            await next.Ready.WaitAsync(Patience);
+        }
+        finally
+        {
+            goOn.Set();
+        }
+    }
+
+    [Fact]
+    public async Task A_node_that_is_stopped_before_it_serves_says_that_it_will_not()
+    {
+        var host = await StartAsync(
+            ("chronik.cluster.bootstrap-expect", "2"), ("akka.remote.dot-netty.tcp.hostname", "127.0.0.1"),
+            ("akka.remote.dot-netty.tcp.port", "0"));
+        await host.StopAsync().WaitAsync(Patience);
+        await Assert.ThrowsAsync<ChronikStartException>(() => host.Ready.WaitAsync(Patience));
     }
 
     [Fact]
@@ -231,6 +265,12 @@ public sealed class ChronikHostTests : IDisposable
         using var client = new HttpClient { BaseAddress = host.HttpAddress };
         using var response = await client.GetAsync(new Uri(path, UriKind.Relative));
         return (response.StatusCode, await response.Content.ReadAsStringAsync());
+    }
+
+    /// <summary>Does one thing for as long as it is not told to go on.</summary>
+    private sealed class Busy : ReceiveActor
+    {
+        public Busy() => Receive<ManualResetEventSlim>(goOn => goOn.Wait(Patience));
     }
 
     private List<string> Snapshot() =>
