@@ -13,5 +13,5 @@ public sealed class NodeMeters
     public Meter Create(string name) => new(new MeterOptions(name) { Scope = this });
 
     /// <summary>Whether an instrument belongs to a meter of this node.</summary>
-    public bool Have(Instrument instrument) => ReferenceEquals(instrument.Meter.Scope, this);
+    public bool Owns(Instrument instrument) => ReferenceEquals(instrument.Meter.Scope, this);
 }

@@ -60,7 +60,7 @@ internal sealed class NodeMetrics : IDisposable
         var dispatcher = system.Dispatchers.DefaultGlobalDispatcher;
         _probe = new Timer(_ => Probe(dispatcher), null, ProbeInterval, ProbeInterval);
         _provider = Sdk.CreateMeterProviderBuilder().AddMeter("Chronik.*").AddMeter("System.Runtime").AddPrometheusExporter()
-            .AddView(instrument => storage.Meters.Have(instrument) || instrument.Meter.Name == "System.Runtime"
+            .AddView(instrument => storage.Meters.Owns(instrument) || instrument.Meter.Name == "System.Runtime"
                 ? null
                 : MetricStreamConfiguration.Drop)
             .Build();

@@ -140,7 +140,7 @@ public sealed class NodeFailureTests
         using MeterListener listener = new(); // The meter of snapshots is the last thing that is let go of.
         listener.InstrumentPublished = (instrument, self) =>
         {
-            if (instrument.Meter.Name == "Chronik.Snapshots" && node.Storage.Meters.Have(instrument))
+            if (instrument.Meter.Name == "Chronik.Snapshots" && node.Storage.Meters.Owns(instrument))
                 self.EnableMeasurementEvents(instrument);
         };
         listener.MeasurementsCompleted = (_, _) => over.TrySetResult();

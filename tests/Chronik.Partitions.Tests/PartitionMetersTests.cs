@@ -17,7 +17,7 @@ public sealed class PartitionMetersTests
         using MeterListener listener = new();
         listener.InstrumentPublished = (instrument, self) =>
         {
-            if (node.Storage.Meters.Have(instrument)) self.EnableMeasurementEvents(instrument);
+            if (node.Storage.Meters.Owns(instrument)) self.EnableMeasurementEvents(instrument);
         };
         listener.SetMeasurementEventCallback<long>((instrument, value, _, _) =>
             seen.AddOrUpdate(instrument.Name, value, (_, sum) => sum + value));

@@ -25,7 +25,7 @@ public sealed class ReadIndexActorTests : IAsyncLifetime
     {
         _listener.InstrumentPublished = (instrument, self) =>
         {
-            if (_node.Have(instrument)) self.EnableMeasurementEvents(instrument);
+            if (_node.Owns(instrument)) self.EnableMeasurementEvents(instrument);
         };
         _listener.SetMeasurementEventCallback<long>((instrument, value, _, _) =>
             _measured.AddOrUpdate(instrument.Name, value, (_, sum) => sum + value));

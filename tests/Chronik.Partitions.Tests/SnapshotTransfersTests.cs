@@ -103,7 +103,7 @@ public sealed class SnapshotTransfersTests
         using MeterListener listener = new();
         listener.InstrumentPublished = (instrument, own) =>
         {
-            if (meters.Have(instrument)) own.EnableMeasurementEvents(instrument);
+            if (meters.Owns(instrument)) own.EnableMeasurementEvents(instrument);
         };
         listener.SetMeasurementEventCallback<long>((instrument, value, _, _) => Add(instrument, value));
         listener.SetMeasurementEventCallback<int>((instrument, value, _, _) => Add(instrument, value));

@@ -132,7 +132,7 @@ public sealed class IsrTests
         using MeterListener listener = new();
         listener.InstrumentPublished = (instrument, self) =>
         {
-            if (instrument.Name == name && cluster.Nodes.Any(node => node.Storage.Meters.Have(instrument)))
+            if (instrument.Name == name && cluster.Nodes.Any(node => node.Storage.Meters.Owns(instrument)))
                 self.EnableMeasurementEvents(instrument);
         };
         listener.SetMeasurementEventCallback<int>((_, value, _, _) => highest = Math.Max(highest, value));
