@@ -391,19 +391,10 @@ public sealed class ChronikHost : IAsyncDisposable
 
     private async Task StopOnceAsync()
     {
-        try
-        {
-            await HandOverAsync().ConfigureAwait(false);
-            _handler.TrySetCanceled();
-            _samples?.Dispose();
-            if (_app is not null) await StopServingAsync(_app).ConfigureAwait(false);
-        }
-        catch (Exception e)
-        {
-            // Whatever does not end in time must not keep the folder locked.
-            await _progress.WriteLineAsync($"chronik: stopping: {e.Message.ReplaceLineEndings(" ")}").ConfigureAwait(false);
-        }
-
+        await AttemptAsync(HandOverAsync).ConfigureAwait(false);
+        _handler.TrySetCanceled();
+        _samples?.Dispose();
+        if (_app is { } app) await AttemptAsync(() => StopServingAsync(app)).ConfigureAwait(false);
         _ready.TrySetException(new ChronikStartException("the node was stopped before it could serve"));
         _storage?.Dispose();
         _metrics?.Dispose();
@@ -411,6 +402,19 @@ public sealed class ChronikHost : IAsyncDisposable
         if (_node?.Refused.IsCompleted != true)
         {
             _ended.TrySetResult();
+        }
+    }
+
+    /// <summary>A part of stopping. Whatever fails or does not end in time keeps nothing else from ending, nor the folder locked.</summary>
+    private async Task AttemptAsync(Func<Task> part)
+    {
+        try
+        {
+            await part().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            await _progress.WriteLineAsync($"chronik: stopping: {e.Message.ReplaceLineEndings(" ")}").ConfigureAwait(false);
         }
     }
 
